@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+// Nodes: where a format's bits lie, as types.
+//
+// A format's codes, scales, mins and signs are *types* built from these nodes.
+// Machines evaluate them: Scalar and Quad (machines.h), Simd
+// (simd/machine-inl.h), and the inverse, Store (machines.h). Types and not
+// functions, because a function in a header that is included once carries no
+// target attribute and compilers then refuse to inline it into SIMD code.
+#ifndef NIBBLE_FORMATS_NODES_H_
+#define NIBBLE_FORMATS_NODES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#ifdef __CUDACC__
+#define NIBBLE_HD __host__ __device__
+#else
+#define NIBBLE_HD
+#endif
+
+namespace nibble {
+namespace formats {
+
+// ---- Storage: byte arrays only, so a Block may lie at any address.
+
+// A little-endian 16-bit word (fp16 scales, mostly).
+struct Word16 {
+  uint8_t bytes[2];
+};
+NIBBLE_HD inline uint16_t Load16(const void* p) {
+  uint16_t v;
+  memcpy(&v, p, sizeof(v));
+  return v;
+}
+NIBBLE_HD inline uint32_t Load32(const void* p) {
+  uint32_t v;
+  memcpy(&v, p, sizeof(v));
+  return v;
+}
+NIBBLE_HD inline uint64_t Load64(const void* p) {
+  uint64_t v;
+  memcpy(&v, p, sizeof(v));
+  return v;
+}
+
+template <class Block, class Member>
+constexpr size_t MemberBytes(Member Block::*) {
+  return sizeof(Member);
+}
+
+// ---- Code nodes. Element e of a node is one small integer.
+
+// Which of the fields of a byte a run uses first, second ...: see Field.
+template <int... kOrder>
+struct FieldOrder {};
+struct InOrder {};
+
+// kBits-wide fields packed run-major: kRun bytes hold 8 / kBits * kRun
+// elements; one field of every byte of the run first, then the next field.
+// kRun = 1 is plain sequential packing, lowest bits first.
+template <int kBits, int kRun, auto kMember, class Order = InOrder>
+struct Field {};
+
+// Element e is bits [kShift, kShift + kBits) of byte kFirst + e: for scales that
+// share their bytes with something else.
+template <int kBits, int kShift, auto kMember, int kFirst = 0>
+struct Bits {};
+
+// Elements [0, kCount) are those of A, the rest are those of B (counted from 0).
+template <int kCount, class A, class B>
+struct Halves {};
+
+// E << kShift.
+template <int kShift, class E>
+struct Shl {};
+
+// A | B; their bits are disjoint and A holds the lower ones.
+template <class A, class B>
+struct Or {};
+
+// The 8-bit pattern of E read as a signed byte.
+template <class E>
+struct Signed {};
+
+// Sixteen signed bytes by value: nvcc cannot index a host constexpr array.
+template <uint64_t kLo, uint64_t kHi, class E>
+struct Lut16 {};
+
+// Eight elements at once: word e / 8 of u16 words, its low kBits select a grid
+// point, byte e % 8 of which is the magnitude. Grid::Point(index) is a uint64_t.
+template <int kBits, class Grid, auto kMember>
+struct Grid8 {};
+
+// ---- Sign nodes. Element e is negative if its bit is set.
+
+// Per 8 elements one u16 word: bits kShift .. kShift + 6 are the signs of the
+// first seven, the eighth makes the number of minus signs even.
+template <int kShift, auto kMember>
+struct ParitySigns {};
+
+// No signs of their own.
+struct NoSigns {};
+// No codes: every sub-block has multiplier 1, no min, no shift.
+struct NoCodes {};
+
+// ---- Positions: the arithmetic of Field, usable at compile and at run time.
+
+template <int kBits, int kRun, class Order = InOrder>
+struct FieldPos {
+  static constexpr size_t kPer = 8 / kBits;
+  static NIBBLE_HD constexpr size_t Byte(size_t e) {
+    return e / (kRun * kPer) * kRun + e % kRun;
+  }
+  static NIBBLE_HD constexpr int Shift(size_t e) {
+    return kBits * Slot(static_cast<int>(e / kRun % kPer), Order());
+  }
+
+ private:
+  static NIBBLE_HD constexpr int Slot(int i, InOrder) { return i; }
+  template <int a, int b, int c, int d>
+  static NIBBLE_HD constexpr int Slot(int i, FieldOrder<a, b, c, d>) {
+    return i == 0 ? a : i == 1 ? b : i == 2 ? c : d;
+  }
+};
+
+// Sixteen table entries as the two words of a Lut16.
+constexpr uint64_t PackBytes(const int8_t* t) {
+  uint64_t r = 0;
+  for (int i = 7; i >= 0; --i) r = (r << 8) | static_cast<uint8_t>(t[i]);
+  return r;
+}
+
+// ---- What a node is made of, for the machines.
+
+template <class E>
+struct IsSigned {
+  static constexpr bool value = false;
+};
+template <class E>
+struct IsSigned<Signed<E>> {
+  static constexpr bool value = true;
+};
+template <uint64_t kLo, uint64_t kHi, class E>
+struct IsSigned<Lut16<kLo, kHi, E>> {
+  static constexpr bool value = true;
+};
+
+// Bits of the stored code of one element.
+template <class E>
+struct Width;
+template <int kBits, int kRun, auto kMember, class Order>
+struct Width<Field<kBits, kRun, kMember, Order>> {
+  static constexpr int value = kBits;
+};
+template <int kBits, int kShift, auto kMember, int kFirst>
+struct Width<Bits<kBits, kShift, kMember, kFirst>> {
+  static constexpr int value = kBits;
+};
+template <int kCount, class A, class B>
+struct Width<Halves<kCount, A, B>> {
+  static constexpr int value = Width<A>::value;
+};
+template <int kShift, class E>
+struct Width<Shl<kShift, E>> {
+  static constexpr int value = kShift + Width<E>::value;
+};
+template <class A, class B>
+struct Width<Or<A, B>> {
+  static constexpr int value = Width<B>::value;
+};
+template <class E>
+struct Width<Signed<E>> : Width<E> {};
+template <uint64_t kLo, uint64_t kHi, class E>
+struct Width<Lut16<kLo, kHi, E>> : Width<E> {};
+template <int kBits, class Grid, auto kMember>
+struct Width<Grid8<kBits, Grid, kMember>> {
+  static constexpr int value = kBits;
+};
+
+}  // namespace formats
+}  // namespace nibble
+
+#endif  // NIBBLE_FORMATS_NODES_H_
