@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// What every format header provides, with the defaults.
+//
+// A stored weight is, with s = e / kSub its sub-block,
+//
+//   x[e] = scale(s) * level(e) - min(s)
+//   scale(s) = d * kFactor * (kScaleStep * ScaleCodes[s] + kScaleBase)
+//   level(e) = sign(e) * (Codes[e] - kZero + kShift * ShiftCodes[s])
+//   min(s)   = dmin * MinCodes[s]
+//
+// d is the fp16 `Block::d`, or the row's scale when kRowHeader is not 0; dmin is
+// the fp16 `Block::dmin` when there are mins. kFactor is a power of two, so
+// every product is exact or rounded once and the order of factors is free.
+#ifndef NIBBLE_FORMATS_FORMAT_H_
+#define NIBBLE_FORMATS_FORMAT_H_
+
+#include <type_traits>
+
+#include "nibble/float16.h"
+#include "nibble/formats/machines.h"
+#include "nibble/formats/nodes.h"
+
+namespace nibble {
+namespace formats {
+
+// Defaults; a format derives from it and says only what differs.
+struct FormatBase {
+  static constexpr int kZero = 0;
+  static constexpr float kFactor = 1.0f;
+  static constexpr size_t kRowHeader = 0;  // 4: an f32 scale; 2: an f16 scale
+  using ScaleCodes = NoCodes;
+  static constexpr int kScaleStep = 1, kScaleBase = 0;
+  using MinCodes = NoCodes;
+  using ShiftCodes = NoCodes;  // one bit per sub-block
+  static constexpr int kShift = 0;
+  using Signs = NoSigns;
+  static constexpr bool kWantsImportance = false;
+};
+
+template <class Node>
+inline constexpr bool kIsPresent =
+    !std::is_same<Node, NoCodes>::value && !std::is_same<Node, NoSigns>::value;
+
+// Reads numbers of a block by its description, one at a time: the definition of
+// a format, used as the reference by every test and by device code.
+template <class F>
+struct Reader {
+  using Block = typename F::Block;
+  static constexpr size_t kSubs = F::kBlock / F::kSub;
+
+  // The integer multiplier of sub-block s.
+  static NIBBLE_HD int Multiplier(const Block& b, size_t s) {
+    if constexpr (kIsPresent<typename F::ScaleCodes>) {
+      return F::kScaleStep * Scalar::Eval(typename F::ScaleCodes(), b, s) +
+             F::kScaleBase;
+    } else {
+      return 1;
+    }
+  }
+  // kFactor * d, or kFactor * row_scale.
+  static NIBBLE_HD float BlockScale(const Block& b, float row_scale) {
+    if constexpr (F::kRowHeader != 0) {
+      return F::kFactor * row_scale;
+    } else {
+      return F::kFactor * F16ToF32(Load16(b.d.bytes));
+    }
+  }
+  static NIBBLE_HD float Scale(const Block& b, float row_scale, size_t s) {
+    return BlockScale(b, row_scale) * static_cast<float>(Multiplier(b, s));
+  }
+  static NIBBLE_HD float Min(const Block& b, size_t s) {
+    if constexpr (kIsPresent<typename F::MinCodes>) {
+      return F16ToF32(Load16(b.dmin.bytes)) *
+             static_cast<float>(Scalar::Eval(typename F::MinCodes(), b, s));
+    } else {
+      return 0.0f;
+    }
+  }
+  // The integer added to every code of sub-block s.
+  static NIBBLE_HD int Offset(const Block& b, size_t s) {
+    if constexpr (kIsPresent<typename F::ShiftCodes>) {
+      return F::kShift * Scalar::Eval(typename F::ShiftCodes(), b, s) -
+             F::kZero;
+    } else {
+      return -F::kZero;
+    }
+  }
+  static NIBBLE_HD int Level(const Block& b, size_t e) {
+    const int level =
+        Scalar::Eval(typename F::Codes(), b, e) + Offset(b, e / F::kSub);
+    return Scalar::Negative(typename F::Signs(), b, e) ? -level : level;
+  }
+  static NIBBLE_HD float Weight(const Block& b, float row_scale, size_t e) {
+    const float product = Scale(b, row_scale, e / F::kSub) *
+                          static_cast<float>(Level(b, e));
+    if constexpr (kIsPresent<typename F::MinCodes>) {
+      return product - Min(b, e / F::kSub);
+    } else {
+      return product;
+    }
+  }
+  // The scale in the header of a row; 1 for formats without one.
+  static NIBBLE_HD float RowScale(const uint8_t* row) {
+    if constexpr (F::kRowHeader == 4) {
+      return FloatOf(Load32(row));
+    } else if constexpr (F::kRowHeader == 2) {
+      return F16ToF32(Load16(row));
+    } else {
+      return 1.0f;
+    }
+  }
+};
+
+}  // namespace formats
+}  // namespace nibble
+
+#endif  // NIBBLE_FORMATS_FORMAT_H_

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// Sub-block scales, mins and offsets of one block, decoded by the Quad machine.
+#if defined(NIBBLE_SIMD_SCALES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_SIMD_SCALES_INL_H_
+#undef NIBBLE_SIMD_SCALES_INL_H_
+#else
+#define NIBBLE_SIMD_SCALES_INL_H_
+#endif
+
+#include "hwy/highway.h"
+#include "nibble/formats/format.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nibble {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Codes [kFirst, kFirst + lanes) of a description of sub-block codes as floats.
+// Four codes at a time in a general register, then one promotion: narrow stores
+// followed by a wide load would fail store forwarding.
+template <class Node, size_t kFirst, class DF, class X>
+HWY_INLINE hn::Vec<DF> CodesToFloat(DF df, const X& x) {
+  constexpr size_t n = HWY_MAX_LANES_D(DF);
+  static_assert(n % 4 == 0 && n <= 16, "4, 8 or 16 sub-blocks at a time");
+  using T = hwy::If<formats::IsSigned<Node>::value, int8_t, uint8_t>;
+  const hn::RebindToSigned<DF> di;
+  const hn::Rebind<T, DF> d8;
+  const auto quad = [&](size_t e) {
+    return static_cast<uint64_t>(formats::Quad::Eval(Node(), x, e));
+  };
+  uint64_t words[2] = {quad(kFirst), 0};
+  if constexpr (n >= 8) words[0] |= quad(kFirst + 4) << 32;
+  if constexpr (n == 16) {
+    words[1] = quad(kFirst + 8) | (quad(kFirst + 12) << 32);
+  }
+  const hn::Full128<uint64_t> d64;
+  const auto bytes = hn::BitCast(
+      hn::Full128<T>(), hn::Dup128VecFromValues(d64, words[0], words[1]));
+  return hn::ConvertTo(df, hn::PromoteTo(di, hn::ResizeBitCast(d8, bytes)));
+}
+
+// fp16 at any address -> float, by the target's own conversion where it has one.
+HWY_INLINE float HalfToFloat(formats::Word16 half) {
+  const hn::CappedTag<hwy::float16_t, 4> d16;
+  const hn::Rebind<float, decltype(d16)> df;
+  const hn::Repartition<uint16_t, decltype(d16)> du;
+  const auto bits = hn::Set(du, formats::Load16(half.bytes));
+  return hn::GetLane(hn::PromoteTo(df, hn::BitCast(d16, bits)));
+}
+
+// What the drivers need per sub-block: x = scale * (code + offset) - min.
+template <class F>
+struct SubScales {
+  static constexpr size_t kSubs = F::kBlock / F::kSub;
+  static constexpr size_t kPadded = kSubs < 4 ? 4 : kSubs;
+  alignas(64) float scale[kPadded];
+  alignas(64) float min[kPadded];
+  alignas(64) float offset[kPadded];
+
+  // `factor` is the row scale times kFactor for formats with a row header.
+  HWY_INLINE void Decode(const typename F::Block& x, float row_scale) {
+    if constexpr (kSubs == 1) {
+      scale[0] = formats::Reader<F>::BlockScale(x, row_scale);
+      offset[0] = static_cast<float>(-F::kZero);
+    } else {
+      Steps<0>(x, formats::Reader<F>::BlockScale(x, row_scale));
+    }
+  }
+
+ private:
+  template <size_t kFirst>
+  HWY_INLINE void Steps(const typename F::Block& x, float d) {
+    const hn::CappedTag<float, kSubs> df;
+    constexpr size_t n = HWY_MAX_LANES_D(decltype(df));
+    const auto step = hn::Set(df, static_cast<float>(F::kScaleStep));
+    const auto base = hn::Set(df, static_cast<float>(F::kScaleBase));
+    const auto codes =
+        CodesToFloat<typename F::ScaleCodes, kFirst>(df, x);
+    // Small integers: exact, fused or not.
+    hn::Store(hn::Mul(hn::MulAdd(codes, step, base), hn::Set(df, d)), df,
+              scale + kFirst);
+    if constexpr (formats::kIsPresent<typename F::MinCodes>) {
+      const auto m = CodesToFloat<typename F::MinCodes, kFirst>(df, x);
+      hn::Store(hn::Mul(m, hn::Set(df, HalfToFloat(x.dmin))), df,
+                min + kFirst);
+    }
+    auto zero = hn::Set(df, static_cast<float>(-F::kZero));
+    if constexpr (formats::kIsPresent<typename F::ShiftCodes>) {
+      const auto g = CodesToFloat<typename F::ShiftCodes, kFirst>(df, x);
+      zero = hn::MulAdd(g, hn::Set(df, static_cast<float>(F::kShift)), zero);
+    }
+    hn::Store(zero, df, offset + kFirst);
+    if constexpr (kFirst + n < kSubs) Steps<kFirst + n>(x, d);
+  }
+};
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble
+HWY_AFTER_NAMESPACE();
+
+#endif  // NIBBLE_SIMD_SCALES_INL_H_

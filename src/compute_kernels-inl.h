@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// Fills a ComputeKernels table with the generic drivers for one format.
+#if defined(NIBBLE_SRC_COMPUTE_KERNELS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_SRC_COMPUTE_KERNELS_INL_H_
+#undef NIBBLE_SRC_COMPUTE_KERNELS_INL_H_
+#else
+#define NIBBLE_SRC_COMPUTE_KERNELS_INL_H_
+#endif
+
+#include "nibble/simd/dequantize-inl.h"
+#include "src/compute_kernels.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nibble {
+namespace HWY_NAMESPACE {
+
+template <class F>
+constexpr ComputeKernels MakeComputeKernels() {
+  return ComputeKernels{&DequantizeRow<F>};
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble
+HWY_AFTER_NAMESPACE();
+
+#endif  // NIBBLE_SRC_COMPUTE_KERNELS_INL_H_

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// The per-format compute kernels of the chosen SIMD target, behind pointers.
+#ifndef NIBBLE_SRC_COMPUTE_KERNELS_H_
+#define NIBBLE_SRC_COMPUTE_KERNELS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "nibble/type.h"
+
+namespace nibble {
+
+struct ComputeKernels {
+  // Decodes one row of `cols` weights.
+  void (*dequantize_row)(const uint8_t* row, size_t cols, float* out);
+};
+
+#define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
+  const ComputeKernels* ComputeKernelsOf_##symbol();
+#include "nibble/formats/formats.def"
+#undef NIBBLE_FORMAT
+
+// Kernels for the target in use; null for a type without any (F32, unknown).
+inline const ComputeKernels* FindComputeKernels(Type type) noexcept {
+  switch (type) {
+#define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
+  case Type::k##symbol:                                          \
+    return ComputeKernelsOf_##symbol();
+#include "nibble/formats/formats.def"
+#undef NIBBLE_FORMAT
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace nibble
+
+#endif  // NIBBLE_SRC_COMPUTE_KERNELS_H_

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#include "nibble/cpu.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "hwy/highway.h"
+#include "hwy/targets.h"
+#include "src/check.h"
+#include "src/cpu_init.h"
+
+namespace nibble {
+namespace {
+
+// What this library was compiled for and this CPU can run.
+int64_t Available() noexcept {
+  static const int64_t available = [] {
+    hwy::SetSupportedTargetsForTest(0);
+    // Scalar emulation always runs, if compiled.
+    return (hwy::SupportedTargets() | HWY_EMU128 | HWY_SCALAR) & HWY_TARGETS;
+  }();
+  return available;
+}
+
+int64_t Lowest(int64_t targets) noexcept { return targets & -targets; }
+
+int64_t ByName(std::string_view name) noexcept {
+  for (int64_t rest = Available(); rest != 0; rest &= rest - 1) {
+    if (name == hwy::TargetName(Lowest(rest))) return Lowest(rest);
+  }
+  return 0;
+}
+
+void Use(int64_t targets) noexcept {
+  hwy::SetSupportedTargetsForTest(targets);
+  hwy::GetChosenTarget().Update(targets);
+}
+
+bool ReadEnvironment() noexcept {
+  const char* name = std::getenv("NIBBLE_TARGET");
+  if (name == nullptr || *name == '\0') {
+    Use(Available());
+    return true;
+  }
+  const int64_t target = ByName(name);
+  if (target == 0) {
+    std::fprintf(stderr,
+                 "nibble: NIBBLE_TARGET=%s is not available here; ignored\n",
+                 name);
+    Use(Available());
+    return false;
+  }
+  Use(target);
+  return true;
+}
+
+}  // namespace
+
+void InitializeCpu() noexcept {
+  static const bool done = ReadEnvironment();
+  static_cast<void>(done);
+}
+
+int64_t ChosenTargetBit() noexcept {
+  InitializeCpu();
+  return Lowest(hwy::SupportedTargets() & HWY_TARGETS);
+}
+
+std::vector<std::string> AvailableTargets() {
+  InitializeCpu();
+  std::vector<std::string> names;
+  for (int64_t rest = Available(); rest != 0; rest &= rest - 1) {
+    names.emplace_back(hwy::TargetName(Lowest(rest)));
+  }
+  return names;
+}
+
+std::string ChosenTarget() { return hwy::TargetName(ChosenTargetBit()); }
+
+Status ForceTarget(std::string_view target) {
+  InitializeCpu();
+  if (target.empty()) {
+    Use(Available());
+    return OkStatus();
+  }
+  const int64_t bit = ByName(target);
+  if (bit == 0) {
+    return Unsupported("target %.*s is not compiled in or not on this CPU",
+                       static_cast<int>(target.size()), target.data());
+  }
+  Use(bit);
+  return OkStatus();
+}
+
+}  // namespace nibble

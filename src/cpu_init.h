@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// The library's side of target selection.
+#ifndef NIBBLE_SRC_CPU_INIT_H_
+#define NIBBLE_SRC_CPU_INIT_H_
+
+#include <cstdint>
+
+namespace nibble {
+
+// Reads NIBBLE_TARGET once. Every verb calls it before it dispatches.
+void InitializeCpu() noexcept;
+
+// The HWY_* bit of the target in use.
+int64_t ChosenTargetBit() noexcept;
+
+}  // namespace nibble
+
+#endif  // NIBBLE_SRC_CPU_INIT_H_

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+// Descriptions and the machines that need no SIMD target.
+#include <cmath>
+#include <random>
+
+#include "tests/golden.h"
+
+namespace nibble {
+namespace {
+
+using formats::BlockSink;
+using formats::Quad;
+using formats::Reader;
+using formats::Scalar;
+using formats::Store;
+
+// `count` blocks of random bytes.
+template <class Block>
+std::vector<Block> RandomBlocks(size_t count, uint32_t seed) {
+  std::mt19937 rng(seed);
+  std::vector<Block> blocks(count);
+  auto* bytes = reinterpret_cast<uint8_t*>(blocks.data());
+  for (size_t i = 0; i < count * sizeof(Block); ++i) {
+    bytes[i] = static_cast<uint8_t>(rng());
+  }
+  return blocks;
+}
+
+uint8_t ByteOf(uint32_t quad, size_t i) {
+  return static_cast<uint8_t>(quad >> (8 * i));
+}
+
+// Every element of `Node` in `block`: Quad's bytes are Scalar's numbers.
+template <class Node, class Block>
+void CheckQuad(const Block& block, size_t count) {
+  for (size_t e = 0; e < count; e += 4) {
+    const uint32_t quad = Quad::Eval(Node(), block, e);
+    for (size_t i = 0; i < 4; ++i) {
+      const int scalar = Scalar::Eval(Node(), block, e + i);
+      REQUIRE(ByteOf(quad, i) == static_cast<uint8_t>(scalar));
+    }
+  }
+}
+
+// The stored code (before any table) of an element, by Scalar.
+template <class E, class Block>
+int StoredCode(E node, const Block& b, size_t e) {
+  return Scalar::Eval(node, b, e);
+}
+template <uint64_t kLo, uint64_t kHi, class E, class Block>
+int StoredCode(formats::Lut16<kLo, kHi, E>, const Block& b, size_t e) {
+  return Scalar::Eval(E(), b, e);
+}
+
+template <class F>
+constexpr bool kHasGrid = false;
+template <>
+constexpr bool kHasGrid<formats::IQ2_XS> = true;
+
+TEST_CASE("the scalar machine decodes the conformance vectors bit for bit") {
+  ForEachFormat([](auto format) {
+    using F = typename decltype(format)::Format;
+    const Golden golden = LoadGolden(format);
+    const float row_scale = Reader<F>::RowScale(golden.packed.data());
+    const auto* blocks = reinterpret_cast<const typename F::Block*>(
+        golden.packed.data() + F::kRowHeader);
+    for (size_t c = 0; c < golden.decoded.size(); ++c) {
+      const float x = Reader<F>::Weight(blocks[c / F::kBlock], row_scale,
+                                        c % F::kBlock);
+      REQUIRE(BitsOf(x) == BitsOf(golden.decoded[c]));
+    }
+  });
+}
+
+TEST_CASE("the quad machine agrees with the scalar machine") {
+  ForEachFormat([](auto format) {
+    using F = typename decltype(format)::Format;
+    constexpr size_t kSubs = F::kBlock / F::kSub;
+    for (const auto& block : RandomBlocks<typename F::Block>(64, 1)) {
+      CheckQuad<typename F::Codes>(block, F::kBlock);
+      if constexpr (formats::kIsPresent<typename F::ScaleCodes>) {
+        CheckQuad<typename F::ScaleCodes>(block, kSubs);
+      }
+      if constexpr (formats::kIsPresent<typename F::MinCodes>) {
+        CheckQuad<typename F::MinCodes>(block, kSubs);
+      }
+      if constexpr (formats::kIsPresent<typename F::ShiftCodes>) {
+        CheckQuad<typename F::ShiftCodes>(block, kSubs);
+      }
+    }
+  });
+}
+
+TEST_CASE("the quad machine agrees with the scalar machine on signs") {
+  ForEachFormat([](auto format) {
+    using F = typename decltype(format)::Format;
+    for (const auto& block : RandomBlocks<typename F::Block>(64, 2)) {
+      for (size_t e = 0; e < F::kBlock; ++e) {
+        const uint32_t quad =
+            Quad::Negative(typename F::Signs(), block, e / 4 * 4);
+        const bool negative =
+            Scalar::Negative(typename F::Signs(), block, e);
+        REQUIRE(ByteOf(quad, e % 4) == (negative ? 0xFF : 0));
+      }
+    }
+  });
+}
+
+// Rebuilds `block` from what Scalar reads.
+template <class F>
+typename F::Block Repack(const typename F::Block& block) {
+  typename F::Block copy{};
+  BlockSink<typename F::Block> sink(&copy);
+  const auto put_all = [&](auto node, size_t count) {
+    for (size_t e = 0; e < count; ++e) {
+      Store::Put(node, sink, e,
+                 static_cast<uint32_t>(StoredCode(node, block, e)));
+    }
+  };
+  constexpr size_t kSubs = F::kBlock / F::kSub;
+  if constexpr (formats::kIsPresent<typename F::ScaleCodes>) {
+    put_all(typename F::ScaleCodes(), kSubs);
+  }
+  if constexpr (formats::kIsPresent<typename F::MinCodes>) {
+    put_all(typename F::MinCodes(), kSubs);
+  }
+  if constexpr (formats::kIsPresent<typename F::ShiftCodes>) {
+    put_all(typename F::ShiftCodes(), kSubs);
+  }
+  if constexpr (!kHasGrid<F>) put_all(typename F::Codes(), F::kBlock);
+  if constexpr (F::kRowHeader == 0) copy.d = block.d;
+  if constexpr (formats::kIsPresent<typename F::MinCodes>) {
+    copy.dmin = block.dmin;
+  }
+  return copy;
+}
+
+TEST_CASE("storing what was read gives the same bytes") {
+  ForEachFormat([](auto format) {
+    using F = typename decltype(format)::Format;
+    for (const auto& block : RandomBlocks<typename F::Block>(64, 3)) {
+      auto copy = Repack<F>(block);
+      if constexpr (kHasGrid<F>) {  // points and signs go in by groups
+        BlockSink<typename F::Block> sink(&copy);
+        for (size_t g = 0; g < F::kBlock / 8; ++g) {
+          const uint32_t word = formats::Load16(block.qs + 2 * g);
+          Store::Put(typename F::Codes(), sink, 8 * g, word & 511);
+          Store::PutSigns(typename F::Signs(), sink, 8 * g, word >> 9);
+        }
+      }
+      REQUIRE(memcmp(&copy, &block, sizeof(block)) == 0);
+    }
+  });
+}
+
+TEST_CASE("parity signs always come in even numbers") {
+  for (uint32_t seven = 0; seven < 128; ++seven) {
+    const uint32_t all = Scalar::WithParity(seven);
+    REQUIRE((all & 127) == seven);
+    REQUIRE(__builtin_popcount(all) % 2 == 0);
+  }
+}
+
+}  // namespace
+}  // namespace nibble
