@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// One-line failures: how the example programs word what went wrong and where.
+#ifndef NIBBLE_EXAMPLES_GGUF_FAILURE_H_
+#define NIBBLE_EXAMPLES_GGUF_FAILURE_H_
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "nibble/status.h"
+
+namespace nibble::gguf {
+
+// A failed Status with a formatted message.
+template <class... Args>
+Status Failure(StatusCode code, fmt::format_string<Args...> format,
+               Args&&... args) {
+  return Status(code, fmt::format(format, std::forward<Args>(args)...));
+}
+
+// `text` in quotes, fit for one line of a terminal: bytes outside printable
+// ASCII become \xNN and long text is cut. Names come from files nobody vouches
+// for, and a message must stay one line whatever they hold.
+std::string Quote(std::string_view text);
+
+// "Permission denied" for an errno value.
+std::string ErrnoText(int error);
+
+// `status` with "where: " in front of its message; ok stays ok.
+Status Prefix(std::string_view where, const Status& status);
+
+}  // namespace nibble::gguf
+
+#endif  // NIBBLE_EXAMPLES_GGUF_FAILURE_H_

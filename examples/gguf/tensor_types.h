@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// Type ids in GGUF files: names and sizes, for copying and for bounds checks.
+#ifndef NIBBLE_EXAMPLES_GGUF_TENSOR_TYPES_H_
+#define NIBBLE_EXAMPLES_GGUF_TENSOR_TYPES_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "nibble/type.h"
+
+namespace nibble::gguf {
+
+struct TensorType {
+  uint32_t id;
+  const char* name;
+  uint32_t block_weights;
+  uint32_t block_bytes;
+  uint32_t row_header_bytes;
+  uint32_t file_type;  // general.file_type of a model mostly of this type
+
+  // Bytes of a row of `cols` weights; nullopt if the block does not divide
+  // `cols` or the size overflows.
+  std::optional<uint64_t> RowBytes(uint64_t cols) const;
+};
+
+// Null for an id no known program writes.
+const TensorType* FindTensorType(uint32_t id);
+
+// "q4_K", or "unknown".
+const char* TensorTypeName(uint32_t id);
+
+// The library's type behind an id, if this build computes with it.
+std::optional<Type> LibraryType(uint32_t id);
+
+inline uint32_t TypeId(Type type) { return static_cast<uint32_t>(type); }
+
+}  // namespace nibble::gguf
+
+#endif  // NIBBLE_EXAMPLES_GGUF_TENSOR_TYPES_H_
