@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "nibble/export.h"
 #include "nibble/matrix.h"
 #include "nibble/parallel.h"
 #include "nibble/status.h"
@@ -34,11 +35,12 @@ struct ActivationLayout {
 // The fastest layout for `tokens` activation vectors against weights of `type`
 // on the target in use. Depends on the target: pack and multiply under the same
 // one.
-ActivationLayout ChooseActivationLayout(Type type, size_t tokens) noexcept;
+NIBBLE_API ActivationLayout ChooseActivationLayout(Type type,
+                                                   size_t tokens) noexcept;
 
 // Bytes PackActivations writes. 0 if a size is 0 or overflows.
-size_t PackedActivationBytes(ActivationLayout layout, size_t tokens,
-                             size_t cols) noexcept;
+NIBBLE_API size_t PackedActivationBytes(ActivationLayout layout, size_t tokens,
+                                        size_t cols) noexcept;
 
 // A view of packed activations. `data` belongs to the caller.
 struct PackedActivations {
@@ -55,8 +57,9 @@ struct PackedActivations {
 // int8 kinds: code = nearest(x / scale), scale = max |x| / 127 over 32 columns,
 // codes in [-127, 127]; sums are exact int32 sums times the scale, in f32.
 // Errors: sizes, alignment, a NaN or infinite activation (token and column).
-Status PackActivations(ActivationLayout layout, const ConstMatrix& x, void* out,
-                       PackedActivations* packed) noexcept;
+NIBBLE_API Status PackActivations(ActivationLayout layout, const ConstMatrix& x,
+                                  void* out,
+                                  PackedActivations* packed) noexcept;
 
 }  // namespace nibble
 

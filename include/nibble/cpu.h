@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nibble/export.h"
 #include "nibble/status.h"
 
 namespace nibble {
@@ -15,22 +16,22 @@ namespace nibble {
 // "AVX3_SPR", "NEON", "EMU128" ...
 
 // Targets compiled into this library that this CPU can run, best first.
-std::vector<std::string> AvailableTargets();
+NIBBLE_API std::vector<std::string> AvailableTargets();
 
 // The target the next call will use. The best available one, unless the
 // environment variable NIBBLE_TARGET named another before the first call (an
 // unknown name there is ignored and reported once on stderr).
-std::string ChosenTarget();
+NIBBLE_API std::string ChosenTarget();
 
 // Makes every following call of the process use `target`; an empty name returns
 // to the automatic choice. For tests and benchmarks: not to be called while
 // other threads are inside the library. kUnsupported if not available.
-Status ForceTarget(std::string_view target);
+NIBBLE_API Status ForceTarget(std::string_view target);
 
 // True if matmul uses AMX tiles with the chosen target: the CPU has AMX bf16,
 // the operating system granted it, the target is AVX3_SPR, and the environment
 // variable NIBBLE_AMX is not "0".
-bool UsesAmx();
+NIBBLE_API bool UsesAmx();
 
 }  // namespace nibble
 

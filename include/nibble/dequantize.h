@@ -3,6 +3,7 @@
 #ifndef NIBBLE_DEQUANTIZE_H_
 #define NIBBLE_DEQUANTIZE_H_
 
+#include "nibble/export.h"
 #include "nibble/matrix.h"
 #include "nibble/status.h"
 
@@ -15,9 +16,10 @@ namespace nibble {
 // F32 results are bit-exact with the format's definition on every target; F16
 // and BF16 results are those rounded to nearest even (overflow gives infinity).
 // Call it on row ranges (Matrix::Rows) from as many threads as wanted.
-// Never allocates. Any byte pattern of the right size is legal input; what makes
-// a row insane (NaN scales ...) is for Validate to say.
-Status Dequantize(const ConstMatrix& packed, const MutableMatrix& out) noexcept;
+// Never allocates. Any byte pattern of the right size is legal input; what
+// makes a row insane (NaN scales ...) is for Validate to say.
+NIBBLE_API Status Dequantize(const ConstMatrix& packed,
+                             const MutableMatrix& out) noexcept;
 
 }  // namespace nibble
 

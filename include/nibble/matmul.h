@@ -4,6 +4,7 @@
 #define NIBBLE_MATMUL_H_
 
 #include "nibble/activations.h"
+#include "nibble/export.h"
 #include "nibble/matrix.h"
 #include "nibble/parallel.h"
 #include "nibble/status.h"
@@ -21,8 +22,8 @@ struct MatmulOptions {
 };
 
 // Scratch bytes one thread needs: unpacked weight panels and partial results.
-size_t MatmulScratchBytes(ActivationLayout layout, size_t rows, size_t cols,
-                          size_t tokens) noexcept;
+NIBBLE_API size_t MatmulScratchBytes(ActivationLayout layout, size_t rows,
+                                     size_t cols, size_t tokens) noexcept;
 
 // y[t][r] = sum_c W[r][c] * x[t][c] for every row r and token t.
 //
@@ -31,16 +32,16 @@ size_t MatmulScratchBytes(ActivationLayout layout, size_t rows, size_t cols,
 // Relative error of a result against exact arithmetic on the decoded weights:
 // int8 layouts about 0.5 % rms (the activations' 8 bits; exact integer sums),
 // bf16 about 0.25 %. Results do not depend on the split.
-Status Matmul(const ConstMatrix& weights, const PackedActivations& x,
-              const MutableMatrix& y,
-              const MatmulOptions& options = {}) noexcept;
+NIBBLE_API Status Matmul(const ConstMatrix& weights, const PackedActivations& x,
+                         const MutableMatrix& y,
+                         const MatmulOptions& options = {}) noexcept;
 
 // The same from plain activations (F32, F16 or BF16, tokens x cols): packs them
 // into memory it allocates, then multiplies. Convenient; a caller with several
 // matrices per input, or without a heap, packs once itself.
-Status Matmul(const ConstMatrix& weights, const ConstMatrix& x,
-              const MutableMatrix& y,
-              const MatmulOptions& options = {}) noexcept;
+NIBBLE_API Status Matmul(const ConstMatrix& weights, const ConstMatrix& x,
+                         const MutableMatrix& y,
+                         const MatmulOptions& options = {}) noexcept;
 
 }  // namespace nibble
 

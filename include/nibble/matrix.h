@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "nibble/type.h"
 
@@ -34,7 +35,8 @@ struct BasicMatrix {
         stride_bytes(stride_bytes_in != 0 ? stride_bytes_in
                                           : RowBytes(type_in, cols_in)) {}
   // A mutable view is usable as a constant one.
-  template <class Other>
+  template <class Other, class = std::enable_if_t<
+                             std::is_convertible<Other*, Byte*>::value>>
   BasicMatrix(const BasicMatrix<Other>& other) noexcept
       : type(other.type),
         data(other.data),

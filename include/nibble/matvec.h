@@ -4,6 +4,7 @@
 #define NIBBLE_MATVEC_H_
 
 #include "nibble/activations.h"
+#include "nibble/export.h"
 #include "nibble/matrix.h"
 #include "nibble/parallel.h"
 #include "nibble/status.h"
@@ -24,13 +25,13 @@ struct MatvecOptions {
 // The result of a row does not depend on the split. Never allocates, reads only
 // the bytes of the rows. Weights in huge pages stream about a third faster from
 // memory than in 4 KiB pages (madvise(MADV_HUGEPAGE) before filling them).
-Status Matvec(const ConstMatrix& weights, const PackedActivations& x,
-              const MutableMatrix& y,
-              const MatvecOptions& options = {}) noexcept;
+NIBBLE_API Status Matvec(const ConstMatrix& weights, const PackedActivations& x,
+                         const MutableMatrix& y,
+                         const MatvecOptions& options = {}) noexcept;
 
 // *result = sum_c W[0][c] * x[token][c] for a single packed row.
-Status Dot(const ConstMatrix& row, const PackedActivations& x, size_t token,
-           float* result) noexcept;
+NIBBLE_API Status Dot(const ConstMatrix& row, const PackedActivations& x,
+                      size_t token, float* result) noexcept;
 
 }  // namespace nibble
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "nibble/export.h"
 #include "nibble/matrix.h"
 #include "nibble/parallel.h"
 #include "nibble/status.h"
@@ -34,7 +35,8 @@ struct QuantizeOptions {
 
   // Importance p[c] >= 0 of every column (an imatrix row), `cols` floats shared
   // by all rows. Null means p = 1. Values far below the mean are raised to a
-  // tiny fraction of it, so zero for a sub-block, a block or everything is legal.
+  // tiny fraction of it, so zero for a sub-block, a block or everything is
+  // legal.
   const float* importance = nullptr;
 
   Share share;                            // rows this call works on
@@ -47,7 +49,7 @@ struct QuantizeOptions {
 };
 
 // Scratch bytes one thread needs to quantize rows of `cols` weights to `type`.
-size_t QuantizeScratchBytes(Type type, size_t cols) noexcept;
+NIBBLE_API size_t QuantizeScratchBytes(Type type, size_t cols) noexcept;
 
 // Packs source rows: finds, per block, codes and scales that minimise
 //   sum_c w_c * (x_c - y_c)^2,   y = the decoded weight, w by options.weights.
@@ -62,10 +64,11 @@ size_t QuantizeScratchBytes(Type type, size_t cols) noexcept;
 // Errors, nothing of the affected row written: sizes, types or strides that do
 // not fit; a NaN or infinite weight (row and column are named); a weight whose
 // scale the type cannot represent; negative or non-finite importance.
-// Sources: make_qx_quants with signed scales, ik_llama.cpp PR 295; one block per
-// SIMD lane is our own.
-Status Quantize(const ConstMatrix& source, const MutableMatrix& packed,
-                const QuantizeOptions& options = {}) noexcept;
+// Sources: make_qx_quants with signed scales, ik_llama.cpp PR 295; one block
+// per SIMD lane is our own.
+NIBBLE_API Status Quantize(const ConstMatrix& source,
+                           const MutableMatrix& packed,
+                           const QuantizeOptions& options = {}) noexcept;
 
 }  // namespace nibble
 

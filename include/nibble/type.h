@@ -8,6 +8,8 @@
 #include <optional>
 #include <string_view>
 
+#include "nibble/export.h"
+
 namespace nibble {
 
 // The values are the GGUF type ids. F32, F16 and BF16 are sources and results;
@@ -51,27 +53,27 @@ struct TypeList {
 };
 
 // Every quantized type of this build, in the order of formats.def.
-TypeList QuantizedTypes() noexcept;
+NIBBLE_API TypeList QuantizedTypes() noexcept;
 
 // Facts about `type`, including F32, F16 and BF16; null for an id this build
 // does not know. The pointee lives for the whole program.
-const TypeInfo* FindTypeInfo(Type type) noexcept;
+NIBBLE_API const TypeInfo* FindTypeInfo(Type type) noexcept;
 
 // Bytes of one stored row of `cols` weights, row header included: the only
 // legal way to size packed rows. 0 if the type is unknown, `cols` is 0 or not a
 // multiple of the block, or the size overflows size_t.
-size_t RowBytes(Type type, size_t cols) noexcept;
+NIBBLE_API size_t RowBytes(Type type, size_t cols) noexcept;
 
 // Case-insensitive: "q4_K", "Q4_K" and "q4_k" are the same type.
-std::optional<Type> TypeFromName(std::string_view name) noexcept;
+NIBBLE_API std::optional<Type> TypeFromName(std::string_view name) noexcept;
 
 // "q4_K", or "unknown" for an id this build does not know.
-const char* TypeName(Type type) noexcept;
+NIBBLE_API const char* TypeName(Type type) noexcept;
 
 // `type` if a row of `cols` weights can be stored in it, else the customary
 // substitute of about the same size that can (Q4_K -> Q5_0, Q6_K -> Q8_0,
 // IQ4_KS -> IQ4_NL ...), down to F16 when not even 32 divides `cols`.
-Type FallbackType(Type type, size_t cols) noexcept;
+NIBBLE_API Type FallbackType(Type type, size_t cols) noexcept;
 
 }  // namespace nibble
 
