@@ -7,7 +7,7 @@
 #include "src/check.h"
 #include "src/compute_kernels.h"
 #include "src/cpu_init.h"
-#include "src/row_floats.h"
+#include "nibble/row_floats.h"
 
 namespace nibble {
 namespace {

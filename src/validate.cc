@@ -5,7 +5,7 @@
 
 #include "nibble/formats/all.h"
 #include "src/check.h"
-#include "src/row_floats.h"
+#include "nibble/row_floats.h"
 
 namespace nibble {
 namespace {

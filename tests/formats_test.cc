@@ -8,7 +8,6 @@
 namespace nibble {
 namespace {
 
-using formats::BlockSink;
 using formats::Quad;
 using formats::Reader;
 using formats::Scalar;
@@ -110,10 +109,9 @@ TEST_CASE("the quad machine agrees with the scalar machine on signs") {
 template <class F>
 typename F::Block Repack(const typename F::Block& block) {
   typename F::Block copy{};
-  BlockSink<typename F::Block> sink(&copy);
   const auto put_all = [&](auto node, size_t count) {
     for (size_t e = 0; e < count; ++e) {
-      Store::Put(node, sink, e,
+      Store::Put(node, copy, e,
                  static_cast<uint32_t>(StoredCode(node, block, e)));
     }
   };
@@ -141,14 +139,32 @@ TEST_CASE("storing what was read gives the same bytes") {
     for (const auto& block : RandomBlocks<typename F::Block>(64, 3)) {
       auto copy = Repack<F>(block);
       if constexpr (kHasGrid<F>) {  // points and signs go in by groups
-        BlockSink<typename F::Block> sink(&copy);
         for (size_t g = 0; g < F::kBlock / 8; ++g) {
           const uint32_t word = formats::Load16(block.qs + 2 * g);
-          Store::Put(typename F::Codes(), sink, 8 * g, word & 511);
-          Store::PutSigns(typename F::Signs(), sink, 8 * g, word >> 9);
+          Store::Put(typename F::Codes(), copy, 8 * g, word & 511);
+          Store::PutSigns(typename F::Signs(), copy, 8 * g, word >> 9);
         }
       }
       REQUIRE(memcmp(&copy, &block, sizeof(block)) == 0);
+    }
+  });
+}
+
+TEST_CASE("storing a block of codes at once equals storing one by one") {
+  ForEachFormat([](auto format) {
+    using F = typename decltype(format)::Format;
+    if constexpr (!kHasGrid<F>) {
+      for (const auto& block : RandomBlocks<typename F::Block>(64, 4)) {
+        typename F::Block single{}, whole{};
+        uint8_t codes[F::kBlock];
+        for (size_t e = 0; e < F::kBlock; ++e) {
+          codes[e] = static_cast<uint8_t>(
+              StoredCode(typename F::Codes(), block, e));
+          Store::Put(typename F::Codes(), single, e, codes[e]);
+        }
+        Store::PutAll(typename F::Codes(), whole, codes);
+        REQUIRE(memcmp(&single, &whole, sizeof(single)) == 0);
+      }
     }
   });
 }

@@ -186,97 +186,113 @@ struct Quad {
 #endif
 };
 
-// ---- The inverse of Scalar: puts the code of element e into its place.
+// ---- The inverse of Scalar: puts codes where Scalar would read them.
 //
-// A Sink receives (byte offset inside the block, shift inside the byte, value);
-// Value is uint32_t for one block or a vector of them for one block per lane,
-// which is how the quantizers pack: sink.Or(byte, shift, v) with v limited to
-// the width of the field. Bits are or-ed in, so the block starts as zeros.
-// Tables store the index and grids the point's index at the first element.
+// Bits are or-ed in, so a block starts as zeros. Tables store the index; grids
+// store the point's index at the first element of each group.
 struct Store {
-  template <int kBits, int kRun, auto kM, class O, class Sink, class Value>
-  static void Put(Field<kBits, kRun, kM, O>, Sink& sink, size_t e, Value code) {
+  template <int kBits, int kRun, auto kM, class O, class B>
+  static NIBBLE_HD void Put(Field<kBits, kRun, kM, O>, B& b, size_t e,
+                            uint32_t code) {
     using P = FieldPos<kBits, kRun, O>;
-    sink.template Or<kBits>(Sink::template Offset<kM>() + P::Byte(e),
-                            P::Shift(e), code);
+    OrByte<kBits>((b.*kM)[P::Byte(e)], P::Shift(e), code);
   }
-  template <int kBits, int kShift, auto kM, int kFirst, class Sink, class Value>
-  static void Put(Bits<kBits, kShift, kM, kFirst>, Sink& sink, size_t e,
-                  Value code) {
-    sink.template Or<kBits>(Sink::template Offset<kM>() + kFirst + e, kShift,
-                            code);
+  template <int kBits, int kShift, auto kM, int kFirst, class B>
+  static NIBBLE_HD void Put(Bits<kBits, kShift, kM, kFirst>, B& b, size_t e,
+                            uint32_t code) {
+    OrByte<kBits>((b.*kM)[kFirst + e], kShift, code);
   }
-  template <int kCount, class A, class C, class Sink, class Value>
-  static void Put(Halves<kCount, A, C>, Sink& sink, size_t e, Value code) {
+  template <int kCount, class A, class C, class B>
+  static NIBBLE_HD void Put(Halves<kCount, A, C>, B& b, size_t e,
+                            uint32_t code) {
     if (e < kCount) {
-      Put(A(), sink, e, code);
+      Put(A(), b, e, code);
     } else {
-      Put(C(), sink, e - kCount, code);
+      Put(C(), b, e - kCount, code);
     }
   }
-  template <int kShift, class E, class Sink, class Value>
-  static void Put(Shl<kShift, E>, Sink& sink, size_t e, Value code) {
-    Put(E(), sink, e, sink.template ShiftRight<kShift>(code));
+  template <int kShift, class E, class B>
+  static NIBBLE_HD void Put(Shl<kShift, E>, B& b, size_t e, uint32_t code) {
+    Put(E(), b, e, code >> kShift);
   }
-  template <class A, class C, class Sink, class Value>
-  static void Put(Or<A, C>, Sink& sink, size_t e, Value code) {
-    Put(A(), sink, e, code);
-    Put(C(), sink, e, code);
+  template <class A, class C, class B>
+  static NIBBLE_HD void Put(Or<A, C>, B& b, size_t e, uint32_t code) {
+    Put(A(), b, e, code);
+    Put(C(), b, e, code);
   }
-  template <class E, class Sink, class Value>
-  static void Put(Signed<E>, Sink& sink, size_t e, Value code) {
-    Put(E(), sink, e, code);
+  template <class E, class B>
+  static NIBBLE_HD void Put(Signed<E>, B& b, size_t e, uint32_t code) {
+    Put(E(), b, e, code);
   }
-  template <uint64_t kLo, uint64_t kHi, class E, class Sink, class Value>
-  static void Put(Lut16<kLo, kHi, E>, Sink& sink, size_t e, Value index) {
-    Put(E(), sink, e, index);
+  template <uint64_t kLo, uint64_t kHi, class E, class B>
+  static NIBBLE_HD void Put(Lut16<kLo, kHi, E>, B& b, size_t e,
+                            uint32_t index) {
+    Put(E(), b, e, index);
   }
-  template <int kBits, class Grid, auto kM, class Sink, class Value>
-  static void Put(Grid8<kBits, Grid, kM>, Sink& sink, size_t e, Value index) {
-    sink.template Or<kBits>(Sink::template Offset<kM>() + e / 8 * 2, 0, index);
+  template <int kBits, class Grid, auto kM, class B>
+  static NIBBLE_HD void Put(Grid8<kBits, Grid, kM>, B& b, size_t e,
+                            uint32_t index) {
+    OrWord((b.*kM) + e / 8 * 2, index & ((1u << kBits) - 1));
   }
-  // All signs of a group of 8 at once: `mask` bit k set if element e + k < 0.
-  template <int kShift, auto kM, class Sink, class Value>
-  static void PutSigns(ParitySigns<kShift, kM>, Sink& sink, size_t e,
-                       Value mask) {
-    sink.template Or<7>(Sink::template Offset<kM>() + e / 8 * 2, kShift, mask);
+  // All signs of a group of 8 at once: bit k of `mask` set if element e + k < 0.
+  template <int kShift, auto kM, class B>
+  static NIBBLE_HD void PutSigns(ParitySigns<kShift, kM>, B& b, size_t e,
+                                 uint32_t mask) {
+    OrWord((b.*kM) + e / 8 * 2, (mask & 127) << kShift);
   }
-};
 
-// Byte offset of a member inside its block.
-template <class Block, class Member>
-inline size_t MemberOffset(Member Block::*member) {
-  static const Block kBlock{};
-  return static_cast<size_t>(
-      reinterpret_cast<const uint8_t*>(&(kBlock.*member)) -
-      reinterpret_cast<const uint8_t*>(&kBlock));
-}
-
-// Sink of one block in memory.
-template <class Block>
-class BlockSink {
- public:
-  explicit BlockSink(Block* block)
-      : bytes_(reinterpret_cast<uint8_t*>(block)) {}
-  template <auto kMember>
-  static size_t Offset() {
-    return MemberOffset(kMember);
-  }
-  template <int kBits>
-  void Or(size_t byte, int shift, uint32_t code) {
-    const uint32_t v = (code & ((1u << kBits) - 1)) << shift;
-    for (int i = 0; i < 2; ++i) {  // a field touches at most two bytes
-      const uint8_t part = static_cast<uint8_t>(v >> (8 * i));
-      if (part != 0) bytes_[byte + i] = static_cast<uint8_t>(bytes_[byte + i] | part);
+  // Codes of a whole block, in element order. Same result as Put for each, in
+  // loops over the bytes of a run that compilers turn into vectors.
+  template <int kBits, int kRun, auto kM, class O, class B>
+  static NIBBLE_HD void PutAll(Field<kBits, kRun, kM, O>, B& b,
+                               const uint8_t* codes, int right = 0) {
+    using P = FieldPos<kBits, kRun, O>;
+    constexpr size_t kBytes = MemberBytes(kM), kPer = P::kPer;
+    constexpr uint32_t kMask = (1u << kBits) - 1;
+    for (size_t first = 0; first < kBytes; first += kRun) {
+      uint8_t* out = (b.*kM) + first;
+      for (size_t f = 0; f < kPer; ++f) {
+        const size_t e = (first * kPer) + f * kRun;
+        const int shift = P::Shift(e);
+        for (int j = 0; j < kRun; ++j) {
+          const uint32_t code = (codes[e + j] >> right) & kMask;
+          out[j] = static_cast<uint8_t>(out[j] | (code << shift));
+        }
+      }
     }
   }
-  template <int kShift>
-  uint32_t ShiftRight(uint32_t code) const {
-    return code >> kShift;
+  template <int kShift, class E, class B>
+  static NIBBLE_HD void PutAll(Shl<kShift, E>, B& b, const uint8_t* codes,
+                               int right = 0) {
+    PutAll(E(), b, codes, right + kShift);
+  }
+  template <class A, class C, class B>
+  static NIBBLE_HD void PutAll(Or<A, C>, B& b, const uint8_t* codes,
+                               int right = 0) {
+    PutAll(A(), b, codes, right);
+    PutAll(C(), b, codes, right);
+  }
+  template <class E, class B>
+  static NIBBLE_HD void PutAll(Signed<E>, B& b, const uint8_t* codes,
+                               int right = 0) {
+    PutAll(E(), b, codes, right);
+  }
+  template <uint64_t kLo, uint64_t kHi, class E, class B>
+  static NIBBLE_HD void PutAll(Lut16<kLo, kHi, E>, B& b, const uint8_t* codes,
+                               int right = 0) {
+    PutAll(E(), b, codes, right);
   }
 
  private:
-  uint8_t* bytes_;
+  template <int kBits>
+  static NIBBLE_HD void OrByte(uint8_t& byte, int shift, uint32_t code) {
+    const uint32_t v = (code & ((1u << kBits) - 1)) << shift;
+    byte = static_cast<uint8_t>(byte | v);
+  }
+  static NIBBLE_HD void OrWord(uint8_t* p, uint32_t v) {
+    p[0] = static_cast<uint8_t>(p[0] | v);
+    p[1] = static_cast<uint8_t>(p[1] | (v >> 8));
+  }
 };
 
 }  // namespace formats

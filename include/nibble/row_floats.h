@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Rows of F32, F16 and BF16 in and out of f32.
-#ifndef NIBBLE_SRC_ROW_FLOATS_H_
-#define NIBBLE_SRC_ROW_FLOATS_H_
+#ifndef NIBBLE_ROW_FLOATS_H_
+#define NIBBLE_ROW_FLOATS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -57,6 +57,19 @@ inline void ConvertRow(Type from, const uint8_t* in, size_t n, Type to,
   }
 }
 
+// Index of the first NaN or infinity, n if there is none.
+inline size_t FirstNotFinite(const float* x, size_t n) noexcept {
+  // First a pass without branches, which compilers turn into vectors.
+  uint32_t any = 0;
+  for (size_t i = 0; i < n; ++i) {
+    any |= static_cast<uint32_t>((BitsOf(x[i]) & 0x7F800000u) == 0x7F800000u);
+  }
+  if (any == 0) return n;
+  size_t i = 0;
+  while ((BitsOf(x[i]) & 0x7F800000u) != 0x7F800000u) ++i;
+  return i;
+}
+
 }  // namespace nibble
 
-#endif  // NIBBLE_SRC_ROW_FLOATS_H_
+#endif  // NIBBLE_ROW_FLOATS_H_

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+// The vocabulary of the quantization searches: one block per lane.
+//
+// Searches are templates over a lane type L and use only what L offers, so the
+// same code runs on Highway vectors (here), on one float (one_lane.h: the
+// reference) and in a GPU thread. Nothing crosses lanes and nothing is fused:
+// multiplications and additions round separately, division and square root are
+// IEEE. Hence the same bytes at every vector width.
+#if defined(NIBBLE_SEARCH_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_SEARCH_LANES_INL_H_
+#undef NIBBLE_SEARCH_LANES_INL_H_
+#else
+#define NIBBLE_SEARCH_LANES_INL_H_
+#endif
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nibble {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Adding 1.5 * 2^23 rounds |x| < 2^22 to the nearest integer, ties to even.
+inline constexpr float kRoundMagic = 12582912.0f;
+
+struct HwyLanes {
+  using D = hn::CappedTag<float, 16>;
+  using DI = hn::RebindToSigned<D>;
+  using DU = hn::RebindToUnsigned<D>;
+  using V = hn::Vec<D>;
+  using I = hn::Vec<DI>;
+  using M = hn::Mask<D>;
+  static constexpr size_t kLanes = HWY_MAX_LANES_D(D);
+
+  static HWY_INLINE V Set(float f) { return hn::Set(D(), f); }
+  static HWY_INLINE V Zero() { return hn::Zero(D()); }
+  static HWY_INLINE V Load(const float* p) { return hn::Load(D(), p); }
+  static HWY_INLINE void Store(V v, float* p) { hn::Store(v, D(), p); }
+
+  static HWY_INLINE V Add(V a, V b) { return hn::Add(a, b); }
+  static HWY_INLINE V Sub(V a, V b) { return hn::Sub(a, b); }
+  static HWY_INLINE V Mul(V a, V b) { return hn::Mul(a, b); }
+  static HWY_INLINE V Div(V a, V b) { return hn::Div(a, b); }
+  static HWY_INLINE V Sqrt(V a) { return hn::Sqrt(a); }
+  // Not for NaN, and not to be relied on for the sign of a zero.
+  static HWY_INLINE V Min(V a, V b) { return hn::Min(a, b); }
+  static HWY_INLINE V Max(V a, V b) { return hn::Max(a, b); }
+  static HWY_INLINE V Abs(V a) { return hn::Abs(a); }
+  static HWY_INLINE V Neg(V a) { return hn::Neg(a); }
+  // a + b * c, rounded twice.
+  static HWY_INLINE V AddMul(V a, V b, V c) { return hn::Add(a, hn::Mul(b, c)); }
+  static HWY_INLINE V SubMul(V a, V b, V c) { return hn::Sub(a, hn::Mul(b, c)); }
+  // Nearest integer, |a| < 2^22.
+  static HWY_INLINE V Round(V a) {
+    const V magic = Set(kRoundMagic);
+    return hn::Sub(hn::Add(a, magic), magic);
+  }
+
+  static HWY_INLINE M Lt(V a, V b) { return hn::Lt(a, b); }
+  static HWY_INLINE M Gt(V a, V b) { return hn::Gt(a, b); }
+  static HWY_INLINE M Ge(V a, V b) { return hn::Ge(a, b); }
+  static HWY_INLINE M Ne(V a, V b) { return hn::Ne(a, b); }
+  static HWY_INLINE M And(M a, M b) { return hn::And(a, b); }
+  static HWY_INLINE M Or(M a, M b) { return hn::Or(a, b); }
+  static HWY_INLINE M Xor(M a, M b) { return hn::Xor(a, b); }
+  static HWY_INLINE M Not(M a) { return hn::Not(a); }
+  static HWY_INLINE M False() { return hn::MaskFalse(D()); }
+  static HWY_INLINE bool AllFalse(M a) { return hn::AllFalse(D(), a); }
+  static HWY_INLINE V If(M m, V yes, V no) { return hn::IfThenElse(m, yes, no); }
+  static HWY_INLINE V IfElse0(M m, V yes) { return hn::IfThenElseZero(m, yes); }
+
+  // Integer lanes.
+  static HWY_INLINE I SetI(int i) { return hn::Set(DI(), i); }
+  static HWY_INLINE void StoreI(I v, int32_t* p) { hn::Store(v, DI(), p); }
+  static HWY_INLINE I LoadI(const int32_t* p) { return hn::Load(DI(), p); }
+  static HWY_INLINE I AddI(I a, I b) { return hn::Add(a, b); }
+  static HWY_INLINE I AndI(I a, I b) { return hn::And(a, b); }
+  static HWY_INLINE I OrI(I a, I b) { return hn::Or(a, b); }
+  static HWY_INLINE I XorI(I a, I b) { return hn::Xor(a, b); }
+  template <int k>
+  static HWY_INLINE I ShlI(I a) {
+    return hn::ShiftLeft<k>(a);
+  }
+  static HWY_INLINE I IfI(M m, I yes, I no) {
+    return hn::IfThenElse(hn::RebindMask(DI(), m), yes, no);
+  }
+  static HWY_INLINE I Bits(V v) { return hn::BitCast(DI(), v); }
+  static HWY_INLINE V FromBits(I v) { return hn::BitCast(D(), v); }
+  // An integral a in [0, 2^22) as an integer, by its mantissa bits.
+  static HWY_INLINE I ToInt(V a) {
+    return AndI(Bits(Add(a, Set(8388608.0f))), SetI(0x7FFFFF));
+  }
+  static HWY_INLINE V ToFloat(I a) { return hn::ConvertTo(D(), a); }
+
+  // out[i * kLanes + lane] = in[lane * stride + i] for i < 16 * count.
+  static HWY_INLINE void Transpose(const float* HWY_RESTRICT in, size_t stride,
+                                   size_t count, float* HWY_RESTRICT out) {
+    for (size_t i = 0; i < count; i += kLanes) {
+      V r[kLanes];
+      for (size_t j = 0; j < kLanes; ++j) {
+        r[j] = hn::LoadU(D(), in + j * stride + i);
+      }
+      TransposeSquare(r);
+      for (size_t j = 0; j < kLanes; ++j) Store(r[j], out + (i + j) * kLanes);
+    }
+  }
+
+ private:
+  static HWY_INLINE V Lower64(V a, V b) {
+    const hn::Repartition<double, D> d64;
+    return hn::BitCast(D(), hn::InterleaveLower(d64, hn::BitCast(d64, a),
+                                                hn::BitCast(d64, b)));
+  }
+  static HWY_INLINE V Upper64(V a, V b) {
+    const hn::Repartition<double, D> d64;
+    return hn::BitCast(D(), hn::InterleaveUpper(d64, hn::BitCast(d64, a),
+                                                hn::BitCast(d64, b)));
+  }
+  // 4x4 inside the 128-bit blocks of r[0..3].
+  static HWY_INLINE void Transpose4(V* r) {
+    const D d;
+    const V a = hn::InterleaveLower(d, r[0], r[1]);
+    const V b = hn::InterleaveUpper(d, r[0], r[1]);
+    const V c = hn::InterleaveLower(d, r[2], r[3]);
+    const V e = hn::InterleaveUpper(d, r[2], r[3]);
+    r[0] = Lower64(a, c);
+    r[1] = Upper64(a, c);
+    r[2] = Lower64(b, e);
+    r[3] = Upper64(b, e);
+  }
+  static HWY_INLINE void TransposeSquare(V* r) {
+    const D d;
+    static_assert(kLanes == 4 || kLanes == 8 || kLanes == 16, "lanes");
+    for (size_t i = 0; i < kLanes; i += 4) Transpose4(r + i);
+    if constexpr (kLanes == 8) {
+      for (size_t i = 0; i < 4; ++i) {
+        const V lo = r[i], hi = r[i + 4];
+        r[i] = hn::ConcatLowerLower(d, hi, lo);
+        r[i + 4] = hn::ConcatUpperUpper(d, hi, lo);
+      }
+    } else if constexpr (kLanes == 16) {
+      for (size_t i = 0; i < 4; ++i) {  // 4x4 of 128-bit blocks
+        const V a = r[i], b = r[i + 4], c = r[i + 8], e = r[i + 12];
+        const V ab0 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a);
+        const V ab1 = hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a));
+        const V ce0 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(e), c);
+        const V ce1 = hn::OddEvenBlocks(e, hn::SwapAdjacentBlocks(c));
+        r[i] = hn::ConcatLowerLower(d, ce0, ab0);
+        r[i + 4] = hn::ConcatLowerLower(d, ce1, ab1);
+        r[i + 8] = hn::ConcatUpperUpper(d, ce0, ab0);
+        r[i + 12] = hn::ConcatUpperUpper(d, ce1, ab1);
+      }
+    }
+  }
+};
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble
+HWY_AFTER_NAMESPACE();
+
+#endif  // NIBBLE_SEARCH_LANES_INL_H_

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+// The free fit: for each sub-block the scale that, with the nearest levels,
+// minimises the weighted error. One sub-block per lane.
+#if defined(NIBBLE_SEARCH_LEVEL_FIT_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_SEARCH_LEVEL_FIT_INL_H_
+#undef NIBBLE_SEARCH_LEVEL_FIT_INL_H_
+#else
+#define NIBBLE_SEARCH_LEVEL_FIT_INL_H_
+#endif
+
+#include "nibble/search/levels-inl.h"
+#include "nibble/search/plan.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nibble {
+namespace HWY_NAMESPACE {
+
+// For codes with levels q the best scale is sx / sq (sx = sum w y q, sq = sum
+// w q^2), and it reduces the error by score = sx^2 / sq.
+template <class L>
+struct ScaleFit {
+  typename L::V score, sx, sq, shift;
+
+  HWY_INLINE void Start() {
+    score = L::Set(-1.0f);
+    sx = shift = L::Zero();
+    sq = L::Set(1.0f);
+  }
+  HWY_INLINE void Offer(typename L::V new_sx, typename L::V new_sq,
+                        typename L::V new_shift) {
+    const auto s = L::Div(L::Mul(new_sx, new_sx),
+                          L::Max(new_sq, L::Set(1e-30f)));
+    const auto better = L::Gt(s, score);
+    score = L::If(better, s, score);
+    sx = L::If(better, new_sx, sx);
+    sq = L::If(better, new_sq, sq);
+    shift = L::If(better, new_shift, shift);
+  }
+};
+
+// 1 / v, and 0 where v is 0.
+template <class L>
+HWY_INLINE typename L::V InverseOrZero(typename L::V v) {
+  const auto live = L::Ne(v, L::Zero());
+  return L::IfElse0(live,
+                    L::Div(L::Set(1.0f), L::If(live, v, L::Set(1.0f))));
+}
+
+// Blocks whose largest magnitude is below this share of the unit count as zero:
+// an fp16 scale beside the unit could not hold theirs.
+inline constexpr float kNegligible = 8.6736174e-19f;  // 2^-60
+
+template <class F, class L>
+struct LevelFit {
+  using V = typename L::V;
+  using Levels = typename LevelsOf<L, F, typename F::Codes>::type;
+  static constexpr size_t kSub = F::kSub;
+  static constexpr int kShifts =
+      formats::kIsPresent<typename F::ShiftCodes> ? 2 : 1;
+
+  V scale;      // in units of x; 0 for a zero block
+  V shift;      // 0 or 1: which line of a shifted table
+  V curvature;  // d2(error) / d(scale)2 / 2 = sum w q^2: weight of the scale
+
+  // x, w: [kSub][kLanes].
+  HWY_INLINE void Run(const float* x, const float* w, const LevelPlan& plan) {
+    V extreme = Extreme(x);
+    const auto live = L::Ge(L::Abs(extreme), L::Set(kNegligible));
+    const V inverse = L::IfElse0(live, InverseOrZero<L>(extreme));
+    alignas(64) float y[kSub * L::kLanes];
+    for (size_t i = 0; i < kSub * L::kLanes; i += L::kLanes) {
+      L::Store(L::Mul(L::Load(x + i), inverse), y + i);
+    }
+    ScaleFit<L> best;
+    best.Start();
+    Scan(y, w, plan, best);
+    scale = L::IfElse0(live, L::Mul(extreme, L::Div(best.sx, best.sq)));
+    // Symmetric levels fit either sign: positive is the convention.
+    if constexpr (Levels::kMin == -Levels::kMax) scale = L::Abs(scale);
+    shift = L::IfElse0(live, best.shift);
+    curvature = L::IfElse0(live, best.sq);
+  }
+
+  // The element of largest magnitude, with its sign; the positive one on ties.
+  static HWY_INLINE V Extreme(const float* x) {
+    V most = L::Load(x), least = most;
+    for (size_t i = L::kLanes; i < kSub * L::kLanes; i += L::kLanes) {
+      const V v = L::Load(x + i);
+      most = L::Max(most, v);
+      least = L::Min(least, v);
+    }
+    return L::If(L::Ge(most, L::Neg(least)), most, least);
+  }
+
+  // Offers `best` the fits at kN inverse scales c, with table line `line`.
+  template <int kN, bool kInside>
+  static HWY_INLINE void Try(const float* HWY_RESTRICT y,
+                             const float* HWY_RESTRICT w, const V* c, int line,
+                             ScaleFit<L>& best) {
+    V sx[kN], sq[kN];
+    for (int k = 0; k < kN; ++k) sx[k] = sq[k] = L::Zero();
+    const V shift = L::Set(static_cast<float>(line * F::kShift));
+    for (size_t i = 0; i < kSub * L::kLanes; i += L::kLanes) {
+      const V yi = L::Load(y + i), wi = L::Load(w + i);
+      HWY_UNROLL(4)
+      for (int k = 0; k < kN; ++k) {
+        const V q = Nearest<kInside>(L::Mul(yi, c[k]), shift);
+        const V t = L::Mul(wi, q);
+        sx[k] = L::AddMul(sx[k], t, yi);
+        sq[k] = L::AddMul(sq[k], t, q);
+      }
+    }
+    for (int k = 0; k < kN; ++k) {
+      best.Offer(sx[k], sq[k], L::Set(static_cast<float>(line)));
+    }
+  }
+
+  // Level nearest to z on the table line that is `shift` higher.
+  template <bool kInside>
+  static HWY_INLINE V Nearest(V z, V shift) {
+    if constexpr (kShifts == 2) {
+      return L::Add(Levels::Near(L::Sub(z, shift)), shift);
+    } else if constexpr (kInside) {
+      return Levels::NearInside(z);
+    } else {
+      return Levels::Near(z);
+    }
+  }
+
+ private:
+  // Candidates share their loads; more than this many would spill.
+  static constexpr int kAtOnce = Levels::kCount > 16 || kShifts == 1 ? 4 : 2;
+
+  static HWY_INLINE void Scan(const float* y, const float* w,
+                              const LevelPlan& plan, ScaleFit<L>& best) {
+    if (plan.around_min + plan.around_max == 0) {  // plain rounding
+      const V c = L::Set(Levels::kMin);
+      Try<1, false>(y, w, &c, 0, best);
+      best.sx = L::Mul(best.sq, L::Set(1.0f / Levels::kMin));
+      return;
+    }
+    Side(y, w, Levels::kMin, plan.around_min, plan, best);
+    Side(y, w, Levels::kMax, plan.around_max, plan, best);
+    for (int i = 0; i < plan.refits; ++i) {
+      const V c = L::Div(best.sq, L::If(L::Ne(best.sx, L::Zero()), best.sx,
+                                        L::Set(1.0f)));
+      for (int line = 0; line < kShifts; ++line) {
+        Try<1, false>(y, w, &c, line, best);
+      }
+    }
+  }
+
+  // `count` inverse scales that map the extreme to `target` times 1 + lo ..
+  // 1 + hi.
+  static HWY_INLINE void Side(const float* y, const float* w, float target,
+                              int count, const LevelPlan& plan,
+                              ScaleFit<L>& best) {
+    const float step =
+        count > 1 ? (plan.hi - plan.lo) / static_cast<float>(count - 1) : 0.0f;
+    for (int k = 0; k < count; k += kAtOnce) {
+      V c[kAtOnce];
+      float largest = 0.0f;
+      for (int j = 0; j < kAtOnce; ++j) {
+        const int i = k + j < count ? k + j : count - 1;
+        const float relative =
+            1.0f + (plan.lo + step * static_cast<float>(i));
+        c[j] = L::Set(target * relative);
+        largest = largest < relative ? relative : largest;
+      }
+      const float reach = largest * (target < 0 ? -target : target);
+      for (int line = 0; line < kShifts; ++line) {
+        if (target == Levels::kMin && reach <= 0.5f - Levels::kMin) {
+          Try<kAtOnce, true>(y, w, c, line, best);
+        } else {
+          Try<kAtOnce, false>(y, w, c, line, best);
+        }
+      }
+    }
+  }
+};
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble
+HWY_AFTER_NAMESPACE();
+
+#endif  // NIBBLE_SEARCH_LEVEL_FIT_INL_H_

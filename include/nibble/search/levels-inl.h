@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+// Level sets: the values a code can take, and the nearest of them.
+#if defined(NIBBLE_SEARCH_LEVELS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_SEARCH_LEVELS_INL_H_
+#undef NIBBLE_SEARCH_LEVELS_INL_H_
+#else
+#define NIBBLE_SEARCH_LEVELS_INL_H_
+#endif
+
+#include <type_traits>
+
+#include "nibble/formats/format.h"
+#include "nibble/search/lanes-inl.h"
+#include "nibble/search/one_lane.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nibble {
+namespace HWY_NAMESPACE {
+
+// The integers kLo .. kHi; code = level - kLo + kFirstCode.
+template <class L, int kLo, int kHi, int kFirstCode = 0>
+struct LinearLevels {
+  using V = typename L::V;
+  static constexpr float kMin = kLo, kMax = kHi;
+  static constexpr int kCount = kHi - kLo + 1;
+
+  static HWY_INLINE V Near(V z) {
+    return L::Max(L::Min(L::Round(z), L::Set(kMax)), L::Set(kMin));
+  }
+  // For |z| <= -kMin + 0.5, where the lower clamp cannot act.
+  static HWY_INLINE V NearInside(V z) {
+    return L::Min(L::Round(z), L::Set(kMax));
+  }
+  // Any finite z, however large.
+  static HWY_INLINE typename L::I Code(V z) {
+    const V level =
+        L::Round(L::Max(L::Min(z, L::Set(kMax)), L::Set(kMin)));
+    // Codes may be two's complement bytes: offset to stay positive, mask later.
+    return L::AddI(L::ToInt(L::Sub(level, L::Set(kMin))),
+                   L::SetI(kFirstCode));
+  }
+};
+
+// Up to 16 signed levels at least 10 apart, as in a Lut16. Nearest without a
+// search: bucket = round(z / 10) holds at most one midpoint, so it names the
+// level at its lower edge and the gap to the next, and one comparison decides.
+// Midpoints go to the upper level.
+struct TableBuckets {
+  // Buckets -16 .. 15 at index 0 .. 31 (negative ones in the upper half, as
+  // the low five bits of two's complement read).
+  alignas(64) float mid[32] = {};
+  alignas(64) float below[32] = {};
+  alignas(64) float above[32] = {};
+  alignas(16) uint8_t biased[32] = {};  // below + 128
+  alignas(16) uint8_t gap[32] = {};     // above - below
+  alignas(16) uint8_t code[32] = {};    // index of below
+  float lowest = 0, highest = 0;
+  int count = 0;
+
+  constexpr TableBuckets(uint64_t lo, uint64_t hi) {
+    int level[16] = {};
+    for (int i = 0; i < 16; ++i) {
+      const uint64_t word = i < 8 ? lo : hi;
+      level[i] = static_cast<int8_t>((word >> (8 * (i % 8))) & 255);
+      if (i == 0 || level[i] > level[i - 1]) count = i + 1;
+    }
+    lowest = static_cast<float>(level[0]);
+    highest = static_cast<float>(level[count - 1]);
+    for (int i = 0; i < 32; ++i) {
+      const int edge = 10 * (i < 16 ? i : i - 32) - 5;
+      int k = 0;  // midpoints at or below the edge are decided
+      while (k + 1 < count && level[k] + level[k + 1] <= 2 * edge) ++k;
+      const bool last = k + 1 == count;
+      const int next = last ? level[k] : level[k + 1];
+      mid[i] = last ? 1e30f : 0.5f * static_cast<float>(level[k] + next);
+      below[i] = static_cast<float>(level[k]);
+      above[i] = static_cast<float>(next);
+      biased[i] = static_cast<uint8_t>(level[k] + 128);
+      gap[i] = static_cast<uint8_t>(next - level[k]);
+      code[i] = static_cast<uint8_t>(k);
+    }
+  }
+};
+
+template <class L, uint64_t kLoWord, uint64_t kHiWord>
+struct TableLevels {
+  using V = typename L::V;
+  static constexpr TableBuckets kTable{kLoWord, kHiWord};
+  static constexpr float kMin = kTable.lowest, kMax = kTable.highest;
+  static constexpr int kCount = kTable.count;
+
+  static HWY_INLINE V Near(V z) {
+    z = Clamp(z);
+    V below, above, mid;
+    Lookup(z, below, above, mid);
+    return L::If(L::Ge(z, mid), above, below);
+  }
+  static HWY_INLINE V NearInside(V z) { return Near(z); }
+  static HWY_INLINE typename L::I Code(V z) {
+    z = Clamp(z);
+    V below, above, mid;
+    Lookup(z, below, above, mid);
+    // Codes are few and this runs once per weight: count the levels passed.
+    return CodeOf(L::If(L::Ge(z, mid), above, below));
+  }
+
+ private:
+  // Beyond +-150 nothing changes any more, and buckets stay in -15 .. 15.
+  static HWY_INLINE V Clamp(V z) {
+    return L::Max(L::Min(z, L::Set(150.0f)), L::Set(-150.0f));
+  }
+  // A level back to its code.
+  static HWY_INLINE typename L::I CodeOf(V level) {
+    auto code = L::SetI(0);
+    for (int k = 1; k < kCount; ++k) {
+      constexpr int kUnit = 1;
+      const float v = static_cast<float>(static_cast<int8_t>(
+          ((k < 8 ? kLoWord : kHiWord) >> (8 * (k % 8))) & 255));
+      code = L::IfI(L::Ge(level, L::Set(v)), L::SetI(k * kUnit), code);
+    }
+    return code;
+  }
+  static HWY_INLINE void Lookup(float z, float& below, float& above,
+                                float& mid) {
+    const auto bucket =
+        OneLane::Bits(z * 0.1f + kRoundMagic) & 31;
+    below = kTable.below[bucket];
+    above = kTable.above[bucket];
+    mid = kTable.mid[bucket];
+  }
+  template <class VV, hwy::EnableIf<!std::is_same<VV, float>()>* = nullptr>
+  static HWY_INLINE void Lookup(VV z, VV& below, VV& above, VV& mid) {
+    const HwyLanes::D d;
+    const HwyLanes::DI di;
+    const auto bits = L::Bits(L::Add(L::Mul(z, L::Set(0.1f)),
+                                     L::Set(kRoundMagic)));
+    if constexpr (L::kLanes == 16) {  // 32 floats are two registers
+      const auto index = hn::IndicesFromVec(d, L::AndI(bits, L::SetI(31)));
+      const auto pick = [&](const float* table) HWY_ATTR {
+        return hn::TwoTablesLookupLanes(d, hn::Load(d, table),
+                                        hn::Load(d, table + 16), index);
+      };
+      below = pick(kTable.below);
+      above = pick(kTable.above);
+      mid = pick(kTable.mid);
+    } else {
+      // Byte lookups, 16 entries each: bit 7 set gives 0, so one index serves
+      // the non-negative buckets and, with bit 7 flipped, the negative ones.
+      const hn::Repartition<uint8_t, HwyLanes::D> d8;
+      const auto positive = L::OrI(L::AndI(bits, L::SetI(0x8F)),
+                                   L::SetI(static_cast<int>(0x80808000u)));
+      const auto negative = L::XorI(positive, L::SetI(0x80));
+      const auto pick = [&](const uint8_t* table) HWY_ATTR {
+        const auto a = hn::TableLookupBytesOr0(
+            hn::LoadDup128(d8, table), hn::BitCast(d8, positive));
+        const auto b = hn::TableLookupBytesOr0(
+            hn::LoadDup128(d8, table + 16), hn::BitCast(d8, negative));
+        return hn::ConvertTo(d, hn::BitCast(di, hn::Or(a, b)));
+      };
+      below = L::Sub(pick(kTable.biased), L::Set(128.0f));
+      const V gap = pick(kTable.gap);
+      above = L::Add(below, gap);
+      // Half a gap is exact; past the last level the gap is 0 and both agree.
+      mid = L::Add(below, L::Mul(gap, L::Set(0.5f)));
+    }
+  }
+};
+
+// The level set of a Codes description.
+template <class L, class F, class Codes>
+struct LevelsOf {
+  // Plain codes: 0 .. kMaxCode minus the zero point.
+  using type = LinearLevels<L, -F::kZero, F::kMaxCode - F::kZero>;
+};
+template <class L, class F, class E>
+struct LevelsOf<L, F, formats::Signed<E>> {
+  // Two's complement without the most negative value, which no search writes.
+  static constexpr int kTop = (1 << (formats::Width<E>::value - 1)) - 1;
+  using type = LinearLevels<L, -kTop, kTop, -kTop>;
+};
+template <class L, class F, uint64_t kLo, uint64_t kHi, class E>
+struct LevelsOf<L, F, formats::Lut16<kLo, kHi, E>> {
+  using type = TableLevels<L, kLo, kHi>;
+};
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble
+HWY_AFTER_NAMESPACE();
+
+#endif  // NIBBLE_SEARCH_LEVELS_INL_H_

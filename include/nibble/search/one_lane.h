@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// The search vocabulary for one block at a time: plain floats. See
+// lanes-inl.h for what each name means.
+#ifndef NIBBLE_SEARCH_ONE_LANE_H_
+#define NIBBLE_SEARCH_ONE_LANE_H_
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+#include "nibble/float16.h"
+
+namespace nibble {
+
+struct OneLane {
+  using V = float;
+  using I = int32_t;
+  using M = bool;
+  static constexpr size_t kLanes = 1;
+
+  static V Set(float f) { return f; }
+  static V Zero() { return 0.0f; }
+  static V Load(const float* p) { return *p; }
+  static void Store(V v, float* p) { *p = v; }
+
+  static V Add(V a, V b) { return a + b; }
+  static V Sub(V a, V b) { return a - b; }
+  static V Mul(V a, V b) { return a * b; }
+  static V Div(V a, V b) { return a / b; }
+  static V Sqrt(V a) { return std::sqrt(a); }
+  static V Min(V a, V b) { return a < b ? a : b; }
+  static V Max(V a, V b) { return a > b ? a : b; }
+  static V Abs(V a) { return std::fabs(a); }
+  static V Neg(V a) { return -a; }
+  static V AddMul(V a, V b, V c) { return a + b * c; }
+  static V SubMul(V a, V b, V c) { return a - b * c; }
+  static V Round(V a) {
+    // volatile: compilers must not simplify the rounding away.
+    volatile float t = a + 12582912.0f;
+    return t - 12582912.0f;
+  }
+
+  static M Lt(V a, V b) { return a < b; }
+  static M Gt(V a, V b) { return a > b; }
+  static M Ge(V a, V b) { return a >= b; }
+  static M Ne(V a, V b) { return a != b; }
+  static M And(M a, M b) { return a && b; }
+  static M Or(M a, M b) { return a || b; }
+  static M Xor(M a, M b) { return a != b; }
+  static M Not(M a) { return !a; }
+  static M False() { return false; }
+  static bool AllFalse(M a) { return !a; }
+  static V If(M m, V yes, V no) { return m ? yes : no; }
+  static V IfElse0(M m, V yes) { return m ? yes : 0.0f; }
+
+  static I SetI(int i) { return i; }
+  static void StoreI(I v, int32_t* p) { *p = v; }
+  static I LoadI(const int32_t* p) { return *p; }
+  static I AddI(I a, I b) { return a + b; }
+  static I AndI(I a, I b) { return a & b; }
+  static I OrI(I a, I b) { return a | b; }
+  static I XorI(I a, I b) { return a ^ b; }
+  template <int k>
+  static I ShlI(I a) {
+    return static_cast<I>(static_cast<uint32_t>(a) << k);
+  }
+  static I IfI(M m, I yes, I no) { return m ? yes : no; }
+  static I Bits(V v) { return static_cast<I>(BitsOf(v)); }
+  static V FromBits(I v) { return FloatOf(static_cast<uint32_t>(v)); }
+  static I ToInt(V a) { return static_cast<I>(a); }
+  static V ToFloat(I a) { return static_cast<V>(a); }
+
+  static void Transpose(const float* in, size_t, size_t count, float* out) {
+    for (size_t i = 0; i < count; ++i) out[i] = in[i];
+  }
+};
+
+}  // namespace nibble
+
+#endif  // NIBBLE_SEARCH_ONE_LANE_H_

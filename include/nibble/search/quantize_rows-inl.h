@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// The row driver of quantization: reads, checks, slices, searches, packs.
+#if defined(NIBBLE_SEARCH_QUANTIZE_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_SEARCH_QUANTIZE_ROWS_INL_H_
+#undef NIBBLE_SEARCH_QUANTIZE_ROWS_INL_H_
+#else
+#define NIBBLE_SEARCH_QUANTIZE_ROWS_INL_H_
+#endif
+
+#include <algorithm>
+
+#include "nibble/row_floats.h"
+#include "nibble/search/arena.h"
+#include "nibble/search/importance.h"
+#include "nibble/search/job.h"
+#include "nibble/search/search_of-inl.h"
+#include "nibble/search/slice-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nibble {
+namespace HWY_NAMESPACE {
+
+template <class F, class L>
+struct RowQuantizer {
+  using SearchType = typename SearchOf<F, L>::type;
+
+  float* row = nullptr;         // one row as f32, zero-padded
+  float* importance = nullptr;  // prepared and transposed
+  float* plain = nullptr;       // prepared, in element order
+  uint8_t* packed = nullptr;    // the row's bytes: written whole or not at all
+  size_t slice_cols = 0;
+  Slice<F, L> slice;
+  SearchType search;
+
+  void Allocate(Arena& arena, size_t cols) {
+    const size_t padded = Slice<F, L>::Padded(cols);
+    slice_cols = std::min(padded, F::kRowHeader != 0 ? padded
+                                                     : Slice<F, L>::kCols);
+    row = arena.Take<float>(padded);
+    plain = arena.Take<float>(padded);
+    importance = arena.Take<float>(padded);
+    packed = arena.Take<uint8_t>(F::kRowHeader +
+                                 cols / F::kBlock * sizeof(typename F::Block));
+    slice.Allocate(arena, slice_cols);
+    search.Allocate(arena, slice_cols);
+  }
+
+  void Prepare(const QuantizeJob& job) {
+    const size_t cols = job.source.cols, padded = Slice<F, L>::Padded(cols);
+    PrepareImportance(job.importance, cols, plain);
+    std::fill(plain + cols, plain + padded, 1.0f);
+    Slice<F, L>::TransposeRow(plain, padded, importance);
+    std::fill(row + cols, row + padded, 0.0f);
+    search.Prepare(job.search);
+  }
+
+  // False if a scale does not fit; `col` is then the first of its block.
+  bool QuantizeRow(const QuantizeJob& job, size_t* col) {
+    const size_t cols = job.source.cols;
+    for (size_t c = 0; c < cols; c += slice_cols) {
+      const size_t n = std::min(slice_cols, cols - c);
+      slice.Load(row + c, n, importance + c, job.weights);
+      uint8_t* blocks = packed + F::kRowHeader +
+                        c / F::kBlock * sizeof(typename F::Block);
+      if (!search.Run(slice, packed, blocks, col)) {
+        *col += c;
+        return false;
+      }
+    }
+    return true;
+  }
+};
+
+// Bytes of scratch for rows of `cols` columns.
+template <class F, class L>
+size_t QuantizeRowsScratch(size_t cols) {
+  Arena arena(nullptr);
+  RowQuantizer<F, L> quantizer;
+  quantizer.Allocate(arena, cols);
+  return arena.used();
+}
+
+template <class F, class L>
+HWY_NOINLINE QuantizeResult QuantizeRows(const QuantizeJob& job) {
+  const size_t cols = job.source.cols;
+  Arena arena(job.scratch);
+  RowQuantizer<F, L> quantizer;
+  quantizer.Allocate(arena, cols);
+  quantizer.Prepare(job);
+  const size_t bytes =
+      F::kRowHeader + cols / F::kBlock * sizeof(typename F::Block);
+  for (size_t r = job.rows.begin; r < job.rows.end; ++r) {
+    WidenFloats(job.source.type, job.source.row(r), cols, quantizer.row);
+    size_t col = FirstNotFinite(quantizer.row, cols);
+    if (col != cols) return {QuantizeResult::kNotFinite, r, col};
+    if (!quantizer.QuantizeRow(job, &col)) {
+      return {QuantizeResult::kScaleOverflow, r, col};
+    }
+    memcpy(job.packed.row(r), quantizer.packed, bytes);
+  }
+  return {};
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble
+HWY_AFTER_NAMESPACE();
+
+#endif  // NIBBLE_SEARCH_QUANTIZE_ROWS_INL_H_

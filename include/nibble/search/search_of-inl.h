@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// Which search a format takes, from its description.
+#if defined(NIBBLE_SEARCH_SEARCH_OF_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_SEARCH_SEARCH_OF_INL_H_
+#undef NIBBLE_SEARCH_SEARCH_OF_INL_H_
+#else
+#define NIBBLE_SEARCH_SEARCH_OF_INL_H_
+#endif
+
+#include "nibble/search/block_search-inl.h"
+#include "nibble/search/two_level_search-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nibble {
+namespace HWY_NAMESPACE {
+
+template <class Codes>
+inline constexpr bool kIsGrid = false;
+template <int kBits, class Grid, auto kM>
+inline constexpr bool kIsGrid<formats::Grid8<kBits, Grid, kM>> = true;
+
+// Placeholder until the codebook search lands.
+template <class F, class L>
+struct NoSearch {
+  void Allocate(Arena&, size_t) {}
+  void Prepare(Search) {}
+  bool Run(const Slice<F, L>&, uint8_t*, uint8_t*, size_t* col) {
+    *col = 0;
+    return false;
+  }
+};
+
+template <class F, class L>
+struct SearchOf {
+  static constexpr bool kAffine = formats::kIsPresent<typename F::MinCodes>;
+  static constexpr bool kTwoLevel = formats::kIsPresent<typename F::ScaleCodes>;
+  static auto Pick() {
+    if constexpr (kIsGrid<typename F::Codes>) {
+      return NoSearch<F, L>();
+    } else if constexpr (kTwoLevel) {
+      return TwoLevelSearch<F, L>();
+    } else {
+      return BlockSearch<F, L>();
+    }
+  }
+  using type = decltype(Pick());
+};
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble
+HWY_AFTER_NAMESPACE();
+
+#endif  // NIBBLE_SEARCH_SEARCH_OF_INL_H_
