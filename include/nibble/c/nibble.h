@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ * The C API: the calls of nibble/nibble.h for C99 and every language that can
+ * call C.
+ *
+ * The same rules hold. Calls are stateless and may run on any threads at once,
+ * nibble_force_target excepted. All memory and all threads belong to the
+ * caller. Sizes are in elements unless a name says bytes. What each call
+ * computes, what it refuses and how exact it is, is written once, in the C++
+ * header named next to it.
+ *
+ * A call that can fail returns NIBBLE_OK (0) or the code of a failure, and puts
+ * its reason into `message` unless that is NULL. Nothing is ever thrown or
+ * aborted. Every pointer must be valid unless it says "or NULL".
+ */
+#ifndef NIBBLE_C_NIBBLE_H_
+#define NIBBLE_C_NIBBLE_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "nibble/export.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Outcome of a call (nibble/status.h) */
+
+typedef uint32_t nibble_status;
+enum {
+  NIBBLE_OK = 0,
+  NIBBLE_INVALID_ARGUMENT = 1, /* sizes, pointers, strides, options */
+  NIBBLE_UNSUPPORTED = 2,      /* legal, but not built in or not on this CPU */
+  NIBBLE_INVALID_DATA = 3,     /* values: NaN weights, broken rows */
+  NIBBLE_IO = 4,               /* files */
+  NIBBLE_RESOURCE = 5          /* out of memory, device exhausted */
+};
+
+/* One line that says what is wrong and where, cut to fit; "" after success. */
+typedef struct nibble_message {
+  char text[256];
+} nibble_message;
+
+/* "0.1.0" */
+NIBBLE_API const char* nibble_version(void);
+
+/* ---- Types (nibble/type.h) */
+
+/* A GGUF type id. Ids this build does not know are refused, never undefined
+ * behaviour. */
+typedef uint32_t nibble_type;
+enum {
+  NIBBLE_TYPE_F32 = 0,   /* IEEE binary32 */
+  NIBBLE_TYPE_F16 = 1,   /* IEEE binary16 */
+  NIBBLE_TYPE_BF16 = 30, /* upper half of binary32 */
+/* NIBBLE_TYPE_Q4_0 and so on: formats.def has a line on each. */
+#define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
+  NIBBLE_TYPE_##symbol = id,
+#include "nibble/formats/formats.def"
+#undef NIBBLE_FORMAT
+  NIBBLE_TYPE_UNKNOWN = 0x7FFFFFFF /* no type */
+};
+
+typedef struct nibble_type_info {
+  nibble_type type;
+  const char* name;         /* "q4_K"; static storage, as all strings here */
+  const char* symbol;       /* "Q4_K" */
+  const char* summary;      /* one line */
+  size_t block_weights;     /* columns are a multiple of it */
+  size_t block_bytes;       /* bytes per block */
+  size_t sub_block_weights; /* weights per scale */
+  size_t row_header_bytes;  /* bytes in front of the first block of a row */
+  int quantized;            /* 0 for F32, F16 and BF16 */
+  int wants_importance;     /* quality suffers badly without importance */
+  nibble_type fallback;     /* see nibble_fallback_type */
+} nibble_type_info;
+
+/* How many quantized types there are, and the one at index; an index too large
+ * gives NIBBLE_TYPE_UNKNOWN. */
+NIBBLE_API size_t nibble_type_count(void);
+NIBBLE_API nibble_type nibble_type_at(size_t index);
+
+/* Fills *info; 0 (and nothing written) if the type is unknown, else 1. */
+NIBBLE_API int nibble_find_type_info(nibble_type type, nibble_type_info* info);
+
+/* In any case: "q4_K", "Q4_K". NIBBLE_TYPE_UNKNOWN if there is none. */
+NIBBLE_API nibble_type nibble_type_from_name(const char* name);
+
+/* "q4_K", or "unknown". */
+NIBBLE_API const char* nibble_type_name(nibble_type type);
+
+/* Bytes of a stored row of `cols` weights; 0 if there is no such row. */
+NIBBLE_API size_t nibble_row_bytes(nibble_type type, size_t cols);
+
+/* `type`, or the customary substitute that can store rows of `cols` weights. */
+NIBBLE_API nibble_type nibble_fallback_type(nibble_type type, size_t cols);
+
+/* ---- Matrices (nibble/matrix.h): row r starts at data + r * stride_bytes */
+
+typedef struct nibble_const_matrix {
+  nibble_type type;
+  const void* data;
+  size_t rows;
+  size_t cols;
+  size_t stride_bytes; /* 0: tightly packed rows */
+} nibble_const_matrix;
+
+typedef struct nibble_matrix {
+  nibble_type type;
+  void* data;
+  size_t rows;
+  size_t cols;
+  size_t stride_bytes; /* 0: tightly packed rows */
+} nibble_matrix;
+
+/* ---- Threads (nibble/parallel.h) */
+
+/* The caller's threads: run() calls task(arg, part) once for every part below
+ * `parts`, on any threads, and returns when all are done. */
+typedef struct nibble_parallel_for {
+  void (*run)(void* context, size_t parts, void (*task)(void* arg, size_t part),
+              void* arg);
+  void* context;
+  size_t threads; /* how many parts can usefully run at once */
+} nibble_parallel_for;
+
+/* Which rows a call works on: share `part` of `parts`. {0, 0} is all of them.
+ */
+typedef struct nibble_share {
+  size_t part;
+  size_t parts;
+} nibble_share;
+
+/* ---- Targets (nibble/cpu.h) */
+
+/* How many SIMD targets this CPU can run, and the name of one, best first. The
+ * name is cut to `bytes`, terminating zero included; "" if index is too large.
+ */
+NIBBLE_API size_t nibble_target_count(void);
+NIBBLE_API void nibble_target_name(size_t index, char* name, size_t bytes);
+
+/* The name of the target in use. */
+NIBBLE_API void nibble_chosen_target(char* name, size_t bytes);
+
+/* Makes the process use `target`; "" or NULL returns to the automatic choice.
+ * Not while other threads are inside the library. */
+NIBBLE_API nibble_status nibble_force_target(const char* target,
+                                             nibble_message* message);
+
+/* ---- Packed rows to floats (nibble/dequantize.h, nibble/validate.h) */
+
+NIBBLE_API nibble_status nibble_dequantize(const nibble_const_matrix* packed,
+                                           const nibble_matrix* out,
+                                           nibble_message* message);
+
+NIBBLE_API nibble_status nibble_validate(const nibble_const_matrix* packed,
+                                         nibble_message* message);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* NIBBLE_C_NIBBLE_H_ */
