@@ -58,7 +58,7 @@ inline void ConvertRow(Type from, const uint8_t* in, size_t n, Type to,
 }
 
 // Index of the first NaN or infinity, n if there is none.
-inline size_t FirstNotFinite(const float* x, size_t n) noexcept {
+NIBBLE_INLINE size_t FirstNotFinite(const float* x, size_t n) noexcept {
   // First a pass without branches, which compilers turn into vectors.
   uint32_t any = 0;
   for (size_t i = 0; i < n; ++i) {

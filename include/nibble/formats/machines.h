@@ -244,11 +244,22 @@ struct Store {
   // Codes of a whole block, in element order. Same result as Put for each, in
   // loops over the bytes of a run that compilers turn into vectors.
   template <int kBits, int kRun, auto kM, class O, class B>
-  static NIBBLE_HD void PutAll(Field<kBits, kRun, kM, O>, B& b,
+  static NIBBLE_INLINE NIBBLE_HD void PutAll(Field<kBits, kRun, kM, O>, B& b,
                                const uint8_t* codes, int right = 0) {
     using P = FieldPos<kBits, kRun, O>;
     constexpr size_t kBytes = MemberBytes(kM), kPer = P::kPer;
     constexpr uint32_t kMask = (1u << kBits) - 1;
+    if constexpr (kBits == 1 && kRun == 1) {
+      // Eight bits at once: the multiplication gathers bit 0 of byte i in bit
+      // 56 + i (bytewise it costs Q5_0 a fifth of its time).
+      for (size_t i = 0; i < kBytes; ++i) {
+        const uint64_t eight =
+            (Load64(codes + 8 * i) >> right) & 0x0101010101010101ull;
+        (b.*kM)[i] = static_cast<uint8_t>(
+            (b.*kM)[i] | ((eight * 0x0102040810204080ull) >> 56));
+      }
+      return;
+    }
     for (size_t first = 0; first < kBytes; first += kRun) {
       uint8_t* out = (b.*kM) + first;
       for (size_t f = 0; f < kPer; ++f) {
@@ -262,23 +273,23 @@ struct Store {
     }
   }
   template <int kShift, class E, class B>
-  static NIBBLE_HD void PutAll(Shl<kShift, E>, B& b, const uint8_t* codes,
+  static NIBBLE_INLINE NIBBLE_HD void PutAll(Shl<kShift, E>, B& b, const uint8_t* codes,
                                int right = 0) {
     PutAll(E(), b, codes, right + kShift);
   }
   template <class A, class C, class B>
-  static NIBBLE_HD void PutAll(Or<A, C>, B& b, const uint8_t* codes,
+  static NIBBLE_INLINE NIBBLE_HD void PutAll(Or<A, C>, B& b, const uint8_t* codes,
                                int right = 0) {
     PutAll(A(), b, codes, right);
     PutAll(C(), b, codes, right);
   }
   template <class E, class B>
-  static NIBBLE_HD void PutAll(Signed<E>, B& b, const uint8_t* codes,
+  static NIBBLE_INLINE NIBBLE_HD void PutAll(Signed<E>, B& b, const uint8_t* codes,
                                int right = 0) {
     PutAll(E(), b, codes, right);
   }
   template <uint64_t kLo, uint64_t kHi, class E, class B>
-  static NIBBLE_HD void PutAll(Lut16<kLo, kHi, E>, B& b, const uint8_t* codes,
+  static NIBBLE_INLINE NIBBLE_HD void PutAll(Lut16<kLo, kHi, E>, B& b, const uint8_t* codes,
                                int right = 0) {
     PutAll(E(), b, codes, right);
   }

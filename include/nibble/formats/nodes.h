@@ -19,6 +19,13 @@
 #define NIBBLE_HD
 #endif
 
+// Inlined into SIMD code, these loops are compiled for its target.
+#ifdef _MSC_VER
+#define NIBBLE_INLINE __forceinline
+#else
+#define NIBBLE_INLINE inline __attribute__((always_inline))
+#endif
+
 namespace nibble {
 namespace formats {
 

@@ -35,9 +35,12 @@ struct LinearLevels {
   static HWY_INLINE typename L::I Code(V z) {
     const V level =
         L::Round(L::Max(L::Min(z, L::Set(kMax)), L::Set(kMin)));
-    // Codes may be two's complement bytes: offset to stay positive, mask later.
-    return L::AddI(L::ToInt(L::Sub(level, L::Set(kMin))),
-                   L::SetI(kFirstCode));
+    const auto code = L::ToInt(L::Sub(level, L::Set(kMin)));
+    if constexpr (kFirstCode == 0) {
+      return code;
+    } else {  // two's complement bytes
+      return L::AndI(L::AddI(code, L::SetI(kFirstCode)), L::SetI(255));
+    }
   }
 };
 

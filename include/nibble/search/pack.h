@@ -24,7 +24,7 @@ struct BlockNumbers {
 };
 
 template <class Node, class Block>
-void PutEach(Block& block, const uint8_t* codes, size_t count) {
+NIBBLE_INLINE void PutEach(Block& block, const uint8_t* codes, size_t count) {
   if constexpr (formats::kIsPresent<Node>) {
     for (size_t i = 0; i < count; ++i) {
       formats::Store::Put(Node(), block, i, codes[i]);
@@ -34,7 +34,7 @@ void PutEach(Block& block, const uint8_t* codes, size_t count) {
 
 // Everything but codes: d, dmin, scales, mins and shifts.
 template <class F>
-typename F::Block PackScales(const BlockNumbers& n) {
+NIBBLE_INLINE typename F::Block PackScales(const BlockNumbers& n) {
   typename F::Block block{};
   constexpr size_t kSubs = F::kBlock / F::kSub;
   if constexpr (F::kRowHeader == 0) memcpy(block.d.bytes, &n.d, 2);
@@ -48,7 +48,7 @@ typename F::Block PackScales(const BlockNumbers& n) {
 }
 
 template <class F>
-void PackBlock(const BlockNumbers& n, uint8_t* out) {
+NIBBLE_INLINE void PackBlock(const BlockNumbers& n, uint8_t* out) {
   typename F::Block block = PackScales<F>(n);
   formats::Store::PutAll(typename F::Codes(), block, n.codes);
   memcpy(out, &block, sizeof(block));
@@ -56,7 +56,7 @@ void PackBlock(const BlockNumbers& n, uint8_t* out) {
 
 // For formats of grid points with signs per group of 8.
 template <class F>
-void PackGridBlock(const BlockNumbers& n, uint8_t* out) {
+NIBBLE_INLINE void PackGridBlock(const BlockNumbers& n, uint8_t* out) {
   typename F::Block block = PackScales<F>(n);
   for (size_t g = 0; g < F::kBlock / 8; ++g) {
     formats::Store::Put(typename F::Codes(), block, 8 * g, n.points[g]);

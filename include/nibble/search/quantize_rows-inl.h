@@ -54,12 +54,23 @@ struct RowQuantizer {
     search.Prepare(job.search);
   }
 
+  // Row r as floats: in place if it needs neither conversion nor padding.
+  const float* ReadRow(const QuantizeJob& job, size_t r) {
+    const size_t cols = job.source.cols;
+    const uint8_t* source = job.source.row(r);
+    if (job.source.type == Type::kF32 && cols == Slice<F, L>::Padded(cols)) {
+      return reinterpret_cast<const float*>(source);
+    }
+    WidenFloats(job.source.type, source, cols, row);
+    return row;
+  }
+
   // False if a scale does not fit; `col` is then the first of its block.
-  bool QuantizeRow(const QuantizeJob& job, size_t* col) {
+  bool QuantizeRow(const QuantizeJob& job, const float* values, size_t* col) {
     const size_t cols = job.source.cols;
     for (size_t c = 0; c < cols; c += slice_cols) {
       const size_t n = std::min(slice_cols, cols - c);
-      slice.Load(row + c, n, importance + c, job.weights);
+      slice.Load(values + c, n, importance + c, job.weights);
       uint8_t* blocks = packed + F::kRowHeader +
                         c / F::kBlock * sizeof(typename F::Block);
       if (!search.Run(slice, packed, blocks, col)) {
@@ -90,10 +101,10 @@ HWY_NOINLINE QuantizeResult QuantizeRows(const QuantizeJob& job) {
   const size_t bytes =
       F::kRowHeader + cols / F::kBlock * sizeof(typename F::Block);
   for (size_t r = job.rows.begin; r < job.rows.end; ++r) {
-    WidenFloats(job.source.type, job.source.row(r), cols, quantizer.row);
-    size_t col = FirstNotFinite(quantizer.row, cols);
+    const float* values = quantizer.ReadRow(job, r);
+    size_t col = FirstNotFinite(values, cols);
     if (col != cols) return {QuantizeResult::kNotFinite, r, col};
-    if (!quantizer.QuantizeRow(job, &col)) {
+    if (!quantizer.QuantizeRow(job, values, &col)) {
       return {QuantizeResult::kScaleOverflow, r, col};
     }
     memcpy(job.packed.row(r), quantizer.packed, bytes);

@@ -35,7 +35,7 @@ struct SearchOf {
   static constexpr bool kAffine = formats::kIsPresent<typename F::MinCodes>;
   static constexpr bool kTwoLevel = formats::kIsPresent<typename F::ScaleCodes>;
   static auto Pick() {
-    if constexpr (kIsGrid<typename F::Codes>) {
+    if constexpr (kIsGrid<typename F::Codes> || kAffine) {
       return NoSearch<F, L>();
     } else if constexpr (kTwoLevel) {
       return TwoLevelSearch<F, L>();
