@@ -30,6 +30,8 @@ class BlockSearch {
     plan_ = PlanFor(search, Levels::kCount, IsTable());
   }
 
+  bool NeedsWeights() const { return !plan_.IsRounding(); }
+
   // False if a scale is beyond fp16; `col` is then its first column.
   bool Run(const Slice<F, L>& slice, uint8_t* /*row*/, uint8_t* blocks,
            size_t* col) {

@@ -8,6 +8,7 @@
 #endif
 
 #include "nibble/search/half_scale.h"
+#include "nibble/search/scale_fit-inl.h"
 #include "nibble/search/scale_rule-inl.h"
 #include "nibble/search/slice-inl.h"
 

@@ -8,43 +8,16 @@
 #define NIBBLE_SEARCH_LEVEL_FIT_INL_H_
 #endif
 
+#include <cmath>
+
 #include "nibble/search/levels-inl.h"
 #include "nibble/search/plan.h"
+#include "nibble/search/refine-inl.h"
+#include "nibble/search/scale_fit-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nibble {
 namespace HWY_NAMESPACE {
-
-// For codes with levels q the best scale is sx / sq (sx = sum w y q, sq = sum
-// w q^2), and it reduces the error by score = sx^2 / sq.
-template <class L>
-struct ScaleFit {
-  typename L::V score, sx, sq, shift;
-
-  HWY_INLINE void Start() {
-    score = L::Set(-1.0f);
-    sx = shift = L::Zero();
-    sq = L::Set(1.0f);
-  }
-  HWY_INLINE void Offer(typename L::V new_sx, typename L::V new_sq,
-                        typename L::V new_shift) {
-    const auto s = L::Div(L::Mul(new_sx, new_sx),
-                          L::Max(new_sq, L::Set(1e-30f)));
-    const auto better = L::Gt(s, score);
-    score = L::If(better, s, score);
-    sx = L::If(better, new_sx, sx);
-    sq = L::If(better, new_sq, sq);
-    shift = L::If(better, new_shift, shift);
-  }
-};
-
-// 1 / v, and 0 where v is 0.
-template <class L>
-HWY_INLINE typename L::V InverseOrZero(typename L::V v) {
-  const auto live = L::Ne(v, L::Zero());
-  return L::IfElse0(live,
-                    L::Div(L::Set(1.0f), L::If(live, v, L::Set(1.0f))));
-}
 
 // Blocks whose largest magnitude is below this share of the unit count as zero:
 // an fp16 scale beside the unit could not hold theirs.
@@ -64,7 +37,12 @@ struct LevelFit {
 
   // x, w: [kSub][kLanes].
   HWY_INLINE void Run(const float* x, const float* w, const LevelPlan& plan) {
-    V extreme = Extreme(x);
+    const V extreme = Extreme(x);
+    if (plan.IsRounding()) {
+      scale = L::Mul(L::Abs(extreme), L::Set(1.0f / Levels::kMax));
+      shift = curvature = L::Zero();
+      return;
+    }
     const auto live = L::Ge(L::Abs(extreme), L::Set(kNegligible));
     const V inverse = L::IfElse0(live, InverseOrZero<L>(extreme));
     alignas(64) float y[kSub * L::kLanes];
@@ -118,33 +96,49 @@ struct LevelFit {
   // Level nearest to z on the table line that is `shift` higher.
   template <bool kInside>
   static HWY_INLINE V Nearest(V z, V shift) {
-    if constexpr (kShifts == 2) {
-      return L::Add(Levels::Near(L::Sub(z, shift)), shift);
-    } else if constexpr (kInside) {
-      return Levels::NearInside(z);
+    if constexpr (kShifts == 2) z = L::Sub(z, shift);
+    V q;
+    if constexpr (kInside) {
+      q = Levels::NearInside(z);
     } else {
-      return Levels::Near(z);
+      q = Levels::Near(z);
     }
+    return kShifts == 2 ? L::Add(q, shift) : q;
   }
 
  private:
   // Candidates share their loads; more than this many would spill.
-  static constexpr int kAtOnce = Levels::kCount > 16 || kShifts == 1 ? 4 : 2;
+  using Refiner = Refine<L, Levels, kSub * L::kLanes>;
+  static constexpr bool kTable =
+      formats::IsSigned<typename F::Codes>::value && Levels::kCount <= 16;
+  static constexpr int kAtOnce = kTable ? 2 : 4;
 
   static HWY_INLINE void Scan(const float* y, const float* w,
                               const LevelPlan& plan, ScaleFit<L>& best) {
-    if (plan.around_min + plan.around_max == 0) {  // plain rounding
-      const V c = L::Set(Levels::kMin);
-      Try<1, false>(y, w, &c, 0, best);
-      best.sx = L::Mul(best.sq, L::Set(1.0f / Levels::kMin));
-      return;
-    }
     Side(y, w, Levels::kMin, plan.around_min, plan, best);
     Side(y, w, Levels::kMax, plan.around_max, plan, best);
     for (int i = 0; i < plan.refits; ++i) {
       const V c = L::Div(best.sq, L::If(L::Ne(best.sx, L::Zero()), best.sx,
                                         L::Set(1.0f)));
       for (int line = 0; line < kShifts; ++line) {
+        Try<1, false>(y, w, &c, line, best);
+      }
+    }
+    if (plan.method == LevelPlan::kBreakpoints) {
+      TryBreakpoints(y, w, best);
+    } else if (plan.method == LevelPlan::kGradient) {
+      Refiner::Gradient(
+          y, w, L::Mul(best.shift, L::Set(static_cast<float>(F::kShift))),
+          best);
+    }
+  }
+
+  static HWY_INLINE void TryBreakpoints(const float* y, const float* w,
+                                        ScaleFit<L>& best) {
+    for (int line = 0; line < kShifts; ++line) {
+      const V shift = L::Set(static_cast<float>(line * F::kShift));
+      for (const float sign : {-1.0f, 1.0f}) {
+        const V c = Refiner::BestBreakpoint(y, w, sign, shift);
         Try<1, false>(y, w, &c, line, best);
       }
     }
@@ -167,9 +161,11 @@ struct LevelFit {
         c[j] = L::Set(target * relative);
         largest = largest < relative ? relative : largest;
       }
-      const float reach = largest * (target < 0 ? -target : target);
+      // |z| is largest at the extreme; linear levels are always clamped above.
+      const float reach = largest * std::abs(target);
+      const bool below = target == Levels::kMin || kTable;
       for (int line = 0; line < kShifts; ++line) {
-        if (target == Levels::kMin && reach <= 0.5f - Levels::kMin) {
+        if (below && reach <= Levels::kReach) {
           Try<kAtOnce, true>(y, w, c, line, best);
         } else {
           Try<kAtOnce, false>(y, w, c, line, best);

@@ -23,13 +23,19 @@ struct LinearLevels {
   using V = typename L::V;
   static constexpr float kMin = kLo, kMax = kHi;
   static constexpr int kCount = kHi - kLo + 1;
+  static constexpr float kReach = 0.5f - kMin;
 
   static HWY_INLINE V Near(V z) {
     return L::Max(L::Min(L::Round(z), L::Set(kMax)), L::Set(kMin));
   }
-  // For |z| <= -kMin + 0.5, where the lower clamp cannot act.
+  // For |z| <= kReach, where the lower clamp cannot act.
   static HWY_INLINE V NearInside(V z) {
     return L::Min(L::Round(z), L::Set(kMax));
+  }
+  // The level above or below; itself at the ends.
+  static HWY_INLINE V Step(V level, typename L::M up) {
+    const V to = L::Add(level, L::If(up, L::Set(1.0f), L::Set(-1.0f)));
+    return L::Max(L::Min(to, L::Set(kMax)), L::Set(kMin));
   }
   // Any finite z, however large.
   static HWY_INLINE typename L::I Code(V z) {
@@ -54,9 +60,10 @@ struct TableBuckets {
   alignas(64) float mid[32] = {};
   alignas(64) float below[32] = {};
   alignas(64) float above[32] = {};
+  // The same as bytes. Entry 15 (no bucket of a value in range) is 0x4B, the top
+  // byte of 2^23: a lookup can deliver the float 2^23 + byte at once.
   alignas(16) uint8_t biased[32] = {};  // below + 128
   alignas(16) uint8_t gap[32] = {};     // above - below
-  alignas(16) uint8_t code[32] = {};    // index of below
   float lowest = 0, highest = 0;
   int count = 0;
 
@@ -80,8 +87,8 @@ struct TableBuckets {
       above[i] = static_cast<float>(next);
       biased[i] = static_cast<uint8_t>(level[k] + 128);
       gap[i] = static_cast<uint8_t>(next - level[k]);
-      code[i] = static_cast<uint8_t>(k);
     }
+    biased[15] = gap[15] = 0x4B;
   }
 };
 
@@ -91,81 +98,89 @@ struct TableLevels {
   static constexpr TableBuckets kTable{kLoWord, kHiWord};
   static constexpr float kMin = kTable.lowest, kMax = kTable.highest;
   static constexpr int kCount = kTable.count;
+  static constexpr float kReach = 144.0f;  // buckets -15 .. 14, shifted or not
 
-  static HWY_INLINE V Near(V z) {
-    z = Clamp(z);
-    V below, above, mid;
-    Lookup(z, below, above, mid);
-    return L::If(L::Ge(z, mid), above, below);
-  }
-  static HWY_INLINE V NearInside(V z) { return Near(z); }
-  static HWY_INLINE typename L::I Code(V z) {
-    z = Clamp(z);
-    V below, above, mid;
-    Lookup(z, below, above, mid);
-    // Codes are few and this runs once per weight: count the levels passed.
-    return CodeOf(L::If(L::Ge(z, mid), above, below));
+  static HWY_INLINE V Near(V z) { return Lookup(Clamp(z)); }
+  // For |z| <= kReach, or that less the shift.
+  static HWY_INLINE V NearInside(V z) { return Lookup(z); }
+  static HWY_INLINE typename L::I Code(V z) { return CodeOf(Near(z)); }
+  // The level above or below; itself at the ends.
+  static HWY_INLINE V Step(V level, typename L::M up) {
+    V above = L::Set(kMax), below = L::Set(kMin);
+    for (int k = 0; k < kCount; ++k) {  // from the far end towards the level
+      const V hi = L::Set(LevelAt(kCount - 1 - k)), lo = L::Set(LevelAt(k));
+      above = L::If(L::Gt(hi, level), hi, above);
+      below = L::If(L::Lt(lo, level), lo, below);
+    }
+    return L::If(up, above, below);
   }
 
  private:
-  // Beyond +-150 nothing changes any more, and buckets stay in -15 .. 15.
+  // Beyond the outermost levels nothing changes any more.
   static HWY_INLINE V Clamp(V z) {
-    return L::Max(L::Min(z, L::Set(150.0f)), L::Set(-150.0f));
+    return L::Max(L::Min(z, L::Set(kReach)), L::Set(-kReach));
   }
-  // A level back to its code.
+  static constexpr float LevelAt(int k) {
+    return static_cast<float>(static_cast<int8_t>(
+        ((k < 8 ? kLoWord : kHiWord) >> (8 * (k % 8))) & 255));
+  }
+  // A level back to its code. Runs once per weight: counting will do.
   static HWY_INLINE typename L::I CodeOf(V level) {
     auto code = L::SetI(0);
     for (int k = 1; k < kCount; ++k) {
-      constexpr int kUnit = 1;
-      const float v = static_cast<float>(static_cast<int8_t>(
-          ((k < 8 ? kLoWord : kHiWord) >> (8 * (k % 8))) & 255));
-      code = L::IfI(L::Ge(level, L::Set(v)), L::SetI(k * kUnit), code);
+      code = L::IfI(L::Ge(level, L::Set(LevelAt(k))), L::SetI(k), code);
     }
     return code;
   }
-  static HWY_INLINE void Lookup(float z, float& below, float& above,
-                                float& mid) {
-    const auto bucket =
-        OneLane::Bits(z * 0.1f + kRoundMagic) & 31;
-    below = kTable.below[bucket];
-    above = kTable.above[bucket];
-    mid = kTable.mid[bucket];
+  static HWY_INLINE float Lookup(float z) {
+    const auto bucket = OneLane::Bits(z * 0.1f + kRoundMagic) & 31;
+    return z >= kTable.mid[bucket] ? kTable.above[bucket]
+                                   : kTable.below[bucket];
   }
   template <class VV, hwy::EnableIf<!std::is_same<VV, float>()>* = nullptr>
-  static HWY_INLINE void Lookup(VV z, VV& below, VV& above, VV& mid) {
-    const HwyLanes::D d;
-    const HwyLanes::DI di;
-    const auto bits = L::Bits(L::Add(L::Mul(z, L::Set(0.1f)),
-                                     L::Set(kRoundMagic)));
-    if constexpr (L::kLanes == 16) {  // 32 floats are two registers
-      const auto index = hn::IndicesFromVec(d, L::AndI(bits, L::SetI(31)));
-      const auto pick = [&](const float* table) HWY_ATTR {
-        return hn::TwoTablesLookupLanes(d, hn::Load(d, table),
-                                        hn::Load(d, table + 16), index);
-      };
-      below = pick(kTable.below);
-      above = pick(kTable.above);
-      mid = pick(kTable.mid);
+  static HWY_INLINE VV Lookup(VV z) {
+    const auto bucket =
+        L::Bits(L::Add(L::Mul(z, L::Set(0.1f)), L::Set(kRoundMagic)));
+    if constexpr (L::kLanes == 16) {
+      return LookupFloats(z, bucket);
     } else {
-      // Byte lookups, 16 entries each: bit 7 set gives 0, so one index serves
-      // the non-negative buckets and, with bit 7 flipped, the negative ones.
-      const hn::Repartition<uint8_t, HwyLanes::D> d8;
-      const auto positive = L::OrI(L::AndI(bits, L::SetI(0x8F)),
-                                   L::SetI(static_cast<int>(0x80808000u)));
-      const auto negative = L::XorI(positive, L::SetI(0x80));
-      const auto pick = [&](const uint8_t* table) HWY_ATTR {
-        const auto a = hn::TableLookupBytesOr0(
-            hn::LoadDup128(d8, table), hn::BitCast(d8, positive));
-        const auto b = hn::TableLookupBytesOr0(
-            hn::LoadDup128(d8, table + 16), hn::BitCast(d8, negative));
-        return hn::ConvertTo(d, hn::BitCast(di, hn::Or(a, b)));
-      };
-      below = L::Sub(pick(kTable.biased), L::Set(128.0f));
-      const V gap = pick(kTable.gap);
-      above = L::Add(below, gap);
-      // Half a gap is exact; past the last level the gap is 0 and both agree.
-      mid = L::Add(below, L::Mul(gap, L::Set(0.5f)));
+      return LookupBytes(z, bucket);
     }
+  }
+  // 32 floats are two registers.
+  template <class VV, class I>
+  static HWY_INLINE VV LookupFloats(VV z, I bucket) {
+    const HwyLanes::D d;
+    const auto index = hn::IndicesFromVec(d, L::AndI(bucket, L::SetI(31)));
+    const auto pick = [&](const float* table) HWY_ATTR {
+      return hn::TwoTablesLookupLanes(d, hn::Load(d, table),
+                                      hn::Load(d, table + 16), index);
+    };
+    return L::If(L::Ge(z, pick(kTable.mid)), pick(kTable.above),
+                 pick(kTable.below));
+  }
+  // Byte lookups of 16 entries: an index with bit 7 set gives 0, so one index
+  // serves the non-negative buckets and, with bit 7 flipped, the negative ones.
+  template <class VV, class I>
+  static HWY_INLINE VV LookupBytes(VV z, I bucket) {
+    const HwyLanes::D d;
+    const hn::Repartition<uint8_t, HwyLanes::D> d8;
+    const auto positive =
+        L::OrI(L::AndI(bucket, L::SetI(0x8F)), L::SetI(0x0F808000));
+    const auto negative =
+        L::XorI(positive, L::SetI(static_cast<int>(0x8F000080u)));
+    const auto pick = [&](const uint8_t* table) HWY_ATTR {
+      const auto a = hn::TableLookupBytesOr0(hn::LoadDup128(d8, table),
+                                             hn::BitCast(d8, positive));
+      const auto b = hn::TableLookupBytesOr0(hn::LoadDup128(d8, table + 16),
+                                             hn::BitCast(d8, negative));
+      return hn::BitCast(d, hn::Or(a, b));  // 2^23 + byte
+    };
+    const VV below = L::Sub(pick(kTable.biased), L::Set(8388608.0f + 128.0f));
+    const VV gap = L::Sub(pick(kTable.gap), L::Set(8388608.0f));
+    // Half a gap is exact; past the last level the gap is 0: either way below.
+    const VV mid = L::Add(below, L::Mul(gap, L::Set(0.5f)));
+    return L::Add(below, L::IfElse0(L::Ge(z, mid), gap));
   }
 };
 

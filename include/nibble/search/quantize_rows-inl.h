@@ -8,6 +8,8 @@
 #endif
 
 #include <algorithm>
+#include <type_traits>
+#include <utility>
 
 #include "nibble/row_floats.h"
 #include "nibble/search/arena.h"
@@ -19,6 +21,13 @@
 HWY_BEFORE_NAMESPACE();
 namespace nibble {
 namespace HWY_NAMESPACE {
+
+// Does the search say whether it needs weights?
+template <class S, class = void>
+inline constexpr bool kMayIgnoreWeights = false;
+template <class S>
+inline constexpr bool kMayIgnoreWeights<
+    S, std::void_t<decltype(std::declval<S>().NeedsWeights())>> = true;
 
 template <class F, class L>
 struct RowQuantizer {
@@ -65,12 +74,20 @@ struct RowQuantizer {
     return row;
   }
 
+  // Prepared importance from column c on, null if the search has no use for it.
+  const float* Importance(size_t c) const {
+    if constexpr (kMayIgnoreWeights<SearchType>) {
+      if (!search.NeedsWeights()) return nullptr;
+    }
+    return importance + c;
+  }
+
   // False if a scale does not fit; `col` is then the first of its block.
   bool QuantizeRow(const QuantizeJob& job, const float* values, size_t* col) {
     const size_t cols = job.source.cols;
     for (size_t c = 0; c < cols; c += slice_cols) {
       const size_t n = std::min(slice_cols, cols - c);
-      slice.Load(values + c, n, importance + c, job.weights);
+      slice.Load(values + c, n, Importance(c), job.weights);
       uint8_t* blocks = packed + F::kRowHeader +
                         c / F::kBlock * sizeof(typename F::Block);
       if (!search.Run(slice, packed, blocks, col)) {

@@ -81,7 +81,7 @@ struct Slice {
   const float* W(size_t tile) const { return w + tile * kTile; }
 
   // Takes `cols` values from `row`, which is readable (and zero) up to
-  // Padded(cols). `importance` is transposed like x.
+  // Padded(cols). `importance` is transposed like x; null: no weights needed.
   void Load(const float* row, size_t cols, const float* importance,
             WeightRule rule) {
     subs = cols / kSub;
@@ -89,6 +89,7 @@ struct Slice {
     Transpose(row);
     ChooseUnits();
     Normalise();
+    if (importance == nullptr) return;
     if (rule == WeightRule::kImportance) {
       std::copy(importance, importance + tiles * kTile, w);
     } else {
