@@ -39,13 +39,23 @@ HWY_INLINE hn::Vec<DF> CodesToFloat(DF df, const X& x) {
   return hn::ConvertTo(df, hn::PromoteTo(di, hn::ResizeBitCast(d8, bytes)));
 }
 
-// fp16 at any address -> float, by the target's own conversion where it has one.
+// Whether the target converts fp16 in hardware. Where it does not, Highway's
+// emulation takes infinities and NaNs for large numbers.
+constexpr bool kNativeHalf =
+    (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2) ||
+    (HWY_ARCH_ARM && HWY_TARGET != HWY_EMU128);
+
+// fp16 at any address -> float, exactly.
 HWY_INLINE float HalfToFloat(formats::Word16 half) {
-  const hn::CappedTag<hwy::float16_t, 4> d16;
-  const hn::Rebind<float, decltype(d16)> df;
-  const hn::Repartition<uint16_t, decltype(d16)> du;
-  const auto bits = hn::Set(du, formats::Load16(half.bytes));
-  return hn::GetLane(hn::PromoteTo(df, hn::BitCast(d16, bits)));
+  if constexpr (kNativeHalf) {
+    const hn::CappedTag<hwy::float16_t, 4> d16;
+    const hn::Rebind<float, decltype(d16)> df;
+    const hn::Repartition<uint16_t, decltype(d16)> du;
+    const auto bits = hn::Set(du, formats::Load16(half.bytes));
+    return hn::GetLane(hn::PromoteTo(df, hn::BitCast(d16, bits)));
+  } else {
+    return F16ToF32(formats::Load16(half.bytes));
+  }
 }
 
 // What the drivers need per sub-block: x = scale * (code + offset) - min.
