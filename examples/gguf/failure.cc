@@ -6,20 +6,22 @@
 
 namespace nibble::gguf {
 
-std::string Quote(std::string_view text) {
+std::string Printable(std::string_view text) {
   constexpr size_t kLongest = 96;
-  std::string quoted = "'";
+  std::string shown;
   for (const char c : text.substr(0, kLongest)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x20 && byte < 0x7f) {
-      quoted += c;
+      shown += c;
     } else {
-      fmt::format_to(std::back_inserter(quoted), "\\x{:02x}", byte);
+      fmt::format_to(std::back_inserter(shown), "\\x{:02x}", byte);
     }
   }
-  if (text.size() > kLongest) quoted += "...";
-  return quoted + "'";
+  if (text.size() > kLongest) shown += "...";
+  return shown;
 }
+
+std::string Quote(std::string_view text) { return "'" + Printable(text) + "'"; }
 
 std::string ErrnoText(int error) {
   return std::generic_category().message(error);

@@ -20,9 +20,12 @@ Status Failure(StatusCode code, fmt::format_string<Args...> format,
   return Status(code, fmt::format(format, std::forward<Args>(args)...));
 }
 
-// `text` in quotes, fit for one line of a terminal: bytes outside printable
-// ASCII become \xNN and long text is cut. Names come from files nobody vouches
-// for, and a message must stay one line whatever they hold.
+// `text` fit for one line of a terminal: bytes outside printable ASCII become
+// \xNN and long text is cut. Names come from files nobody vouches for, and what
+// is shown of them must stay one line and must not steer the terminal.
+std::string Printable(std::string_view text);
+
+// The same in quotes.
 std::string Quote(std::string_view text);
 
 // "Permission denied" for an errno value.

@@ -47,6 +47,7 @@ class ModelJob {
         options_.input, MakePlan(input_.contents(), options_.recipe, &plans_)));
     DescribePlan();
     WarnAboutImportance();
+    if (options_.planned != nullptr) options_.planned(report_);
     if (options_.dry_run) return OkStatus();
     return Write();
   }
@@ -166,7 +167,8 @@ void ModelJob::WarnAboutImportance() {
     if (!tensor.quantized || tensor.has_importance || !info->wants_importance) {
       continue;
     }
-    if (count++ == 0) first = fmt::format("{} to {}", tensor.name, info->name);
+    if (count++ == 0)
+      first = fmt::format("{} to {}", Quote(tensor.name), info->name);
   }
   if (count == 0) return;
   report_.warnings.push_back(fmt::format(

@@ -3,6 +3,7 @@
 #ifndef NIBBLE_EXAMPLES_GGUF_QUANTIZE_MODEL_H_
 #define NIBBLE_EXAMPLES_GGUF_QUANTIZE_MODEL_H_
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -69,6 +70,9 @@ struct ModelOptions {
   size_t threads = 0;  // 0: one per hardware thread
   bool dry_run = false;
 
+  // Called once, when the plan and its warnings are known and nothing is
+  // written yet.
+  std::function<void(const ModelReport&)> planned;
   // Called from the calling thread every few million weights.
   std::function<void(const Progress&)> progress;
   // Set from elsewhere (a signal handler) to stop with a Status soon.

@@ -125,11 +125,12 @@ std::string SummaryTable(const ModelReport& report) {
 }
 
 std::string TensorLine(const TensorReport& tensor) {
-  std::string line = fmt::format(
-      "{:<36} {:>6} x {:<7} {:>5} -> {:<7} {:>10}", tensor.name, tensor.dims[0],
-      tensor.weights / tensor.dims[0], TensorTypeName(tensor.from),
-      tensor.from == tensor.to ? "kept" : TensorTypeName(tensor.to),
-      HumanBytes(tensor.bytes_after));
+  std::string line =
+      fmt::format("{:<36} {:>6} x {:<7} {:>5} -> {:<7} {:>10}",
+                  Printable(tensor.name), tensor.dims[0],
+                  tensor.weights / tensor.dims[0], TensorTypeName(tensor.from),
+                  tensor.from == tensor.to ? "kept" : TensorTypeName(tensor.to),
+                  HumanBytes(tensor.bytes_after));
   if (tensor.seconds > 0) {
     line += fmt::format("  wrmse {:.5f}", tensor.error.WeightedRmse());
   }
