@@ -77,9 +77,19 @@ struct HwyLanes {
   static HWY_INLINE I AndI(I a, I b) { return hn::And(a, b); }
   static HWY_INLINE I OrI(I a, I b) { return hn::Or(a, b); }
   static HWY_INLINE I XorI(I a, I b) { return hn::Xor(a, b); }
+  static HWY_INLINE I MinI(I a, I b) { return hn::Min(a, b); }
   template <int k>
   static HWY_INLINE I ShlI(I a) {
     return hn::ShiftLeft<k>(a);
+  }
+  // Arithmetic: the sign comes in from the left.
+  template <int k>
+  static HWY_INLINE I ShrI(I a) {
+    return hn::ShiftRight<k>(a);
+  }
+  // table[index], per lane.
+  static HWY_INLINE I GatherI(const int32_t* table, I index) {
+    return hn::GatherIndex(DI(), table, index);
   }
   static HWY_INLINE I IfI(M m, I yes, I no) {
     return hn::IfThenElse(hn::RebindMask(DI(), m), yes, no);

@@ -56,14 +56,22 @@ struct OneLane {
   static I SetI(int i) { return i; }
   static void StoreI(I v, int32_t* p) { *p = v; }
   static I LoadI(const int32_t* p) { return *p; }
-  static I AddI(I a, I b) { return a + b; }
+  static I AddI(I a, I b) {  // wraps
+    return static_cast<I>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
+  }
   static I AndI(I a, I b) { return a & b; }
   static I OrI(I a, I b) { return a | b; }
   static I XorI(I a, I b) { return a ^ b; }
+  static I MinI(I a, I b) { return a < b ? a : b; }
   template <int k>
   static I ShlI(I a) {
     return static_cast<I>(static_cast<uint32_t>(a) << k);
   }
+  template <int k>
+  static I ShrI(I a) {
+    return a >> k;
+  }
+  static I GatherI(const int32_t* table, I index) { return table[index]; }
   static I IfI(M m, I yes, I no) { return m ? yes : no; }
   static I Bits(V v) { return static_cast<I>(BitsOf(v)); }
   static V FromBits(I v) { return FloatOf(static_cast<uint32_t>(v)); }

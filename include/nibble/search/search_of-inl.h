@@ -8,18 +8,14 @@
 #endif
 
 #include "nibble/search/block_search-inl.h"
+#include "nibble/search/codebook_search-inl.h"
 #include "nibble/search/two_level_search-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nibble {
 namespace HWY_NAMESPACE {
 
-template <class Codes>
-inline constexpr bool kIsGrid = false;
-template <int kBits, class Grid, auto kM>
-inline constexpr bool kIsGrid<formats::Grid8<kBits, Grid, kM>> = true;
-
-// Placeholder until the codebook search lands.
+// Placeholder until the affine search lands.
 template <class F, class L>
 struct NoSearch {
   void Allocate(Arena&, size_t) {}
@@ -35,8 +31,10 @@ struct SearchOf {
   static constexpr bool kAffine = formats::kIsPresent<typename F::MinCodes>;
   static constexpr bool kTwoLevel = formats::kIsPresent<typename F::ScaleCodes>;
   static auto Pick() {
-    if constexpr (kIsGrid<typename F::Codes> || kAffine) {
+    if constexpr (kAffine) {
       return NoSearch<F, L>();
+    } else if constexpr (GridOf<typename F::Codes>::kIsGrid) {
+      return CodebookSearch<F, L>();
     } else if constexpr (kTwoLevel) {
       return TwoLevelSearch<F, L>();
     } else {
