@@ -75,14 +75,56 @@ struct Scalar {
   }
 };
 
+// Bytes of hi:lo (numbered 7 .. 0) chosen by the low four nibbles of `select`,
+// all below 8.
+NIBBLE_HD inline uint32_t BytePermute(uint32_t lo, uint32_t hi,
+                                      uint32_t select) {
+#ifdef __CUDA_ARCH__
+  return __byte_perm(lo, hi, select);
+#else
+  const uint64_t bytes = (static_cast<uint64_t>(hi) << 32) | lo;
+  uint32_t r = 0;
+  for (int i = 0; i < 4; ++i) {
+    const int from = static_cast<int>((select >> (4 * i)) & 7);
+    r |= (static_cast<uint32_t>(bytes >> (8 * from)) & 255u) << (8 * i);
+  }
+  return r;
+#endif
+}
+
+// Bytes of a 16-entry table, indexed by the bytes of `index`, all below 16.
+template <uint64_t kLo, uint64_t kHi>
+NIBBLE_HD inline uint32_t LookupBytes(uint32_t index) {
+  // The indices as nibbles; a permute takes their low three bits, and a third
+  // one merges both halves of the table by their high bits.
+  uint32_t nibbles = (index | (index >> 4)) & 0x00FF00FFu;
+  nibbles |= nibbles >> 8;
+  const uint32_t low3 = nibbles & 0x7777u;
+  const uint32_t lo = BytePermute(static_cast<uint32_t>(kLo),
+                                  static_cast<uint32_t>(kLo >> 32), low3);
+  const uint32_t hi = BytePermute(static_cast<uint32_t>(kHi),
+                                  static_cast<uint32_t>(kHi >> 32), low3);
+  return BytePermute(lo, hi, ((nibbles >> 1) & 0x4444u) | 0x3210u);
+}
+
+// Bits 0..3 to bit 0 of the bytes: the products do not overlap.
+NIBBLE_HD inline uint32_t SpreadBits(uint32_t four) {
+  return (four * 0x00204081u) & 0x01010101u;
+}
+
 // ---- Elements e .. e + 3 in the bytes of a word; e is a multiple of 4.
-struct Quad {
+//
+// kAlign is what the address of the block is a multiple of, and with it the
+// offsets inside it of the arrays that are read: see LoadAligned.
+template <size_t kAlign>
+struct AlignedQuad {
   template <int kBits, int kRun, auto kM, class O, class B>
   static NIBBLE_HD uint32_t Eval(Field<kBits, kRun, kM, O>, const B& b,
                                  size_t e) {
     using P = FieldPos<kBits, kRun, O>;
     if constexpr (kRun >= 4) {  // four neighbours share shift and are adjacent
-      const uint32_t w = Load32((b.*kM) + P::Byte(e)) >> P::Shift(e);
+      const uint32_t w =
+          LoadAligned<uint32_t, kAlign>((b.*kM) + P::Byte(e)) >> P::Shift(e);
       return w & Repeat8((1u << kBits) - 1);
     } else {
       static_assert(kRun == 1, "runs of 2 would need a case of their own");
@@ -92,7 +134,7 @@ struct Quad {
   template <int kBits, int kShift, auto kM, int kFirst, class B>
   static NIBBLE_HD uint32_t Eval(Bits<kBits, kShift, kM, kFirst>, const B& b,
                                  size_t e) {
-    return (Load32((b.*kM) + kFirst + e) >> kShift) &
+    return (LoadAligned<uint32_t, kAlign>((b.*kM) + kFirst + e) >> kShift) &
            Repeat8((1u << kBits) - 1);
   }
   template <int kCount, class A, class C, class B>
@@ -114,22 +156,11 @@ struct Quad {
   }
   template <uint64_t kLo, uint64_t kHi, class E, class B>
   static NIBBLE_HD uint32_t Eval(Lut16<kLo, kHi, E>, const B& b, size_t e) {
-    const uint32_t index = Eval(E(), b, e);
-#ifdef __CUDA_ARCH__
-    return Lookup<kLo, kHi>(index);
-#else
-    uint32_t r = 0;
-    for (int j = 0; j < 32; j += 8) {
-      const int i = static_cast<int>((index >> j) & 15);
-      const uint64_t half = i < 8 ? kLo : kHi;
-      r |= (static_cast<uint32_t>(half >> (8 * (i & 7))) & 255u) << j;
-    }
-    return r;
-#endif
+    return LookupBytes<kLo, kHi>(Eval(E(), b, e));
   }
   template <int kBits, class Grid, auto kM, class B>
   static NIBBLE_HD uint32_t Eval(Grid8<kBits, Grid, kM>, const B& b, size_t e) {
-    const uint32_t word = Load16((b.*kM) + e / 8 * 2);
+    const uint32_t word = LoadAligned<uint16_t, kAlign>((b.*kM) + e / 8 * 2);
     const uint64_t point = Grid::Point(word & ((1u << kBits) - 1));
     return static_cast<uint32_t>(point >> (8 * (e & 4)));
   }
@@ -142,16 +173,13 @@ struct Quad {
   template <int kShift, auto kM, class B>
   static NIBBLE_HD uint32_t Negative(ParitySigns<kShift, kM>, const B& b,
                                      size_t e) {
-    const uint32_t seven = (Load16((b.*kM) + e / 8 * 2) >> kShift) & 127;
+    const uint32_t seven =
+        (LoadAligned<uint16_t, kAlign>((b.*kM) + e / 8 * 2) >> kShift) & 127;
     const uint32_t four = (Scalar::WithParity(seven) >> (e & 4)) & 15;
     return SpreadBits(four) * 255u;
   }
 
  private:
-  // Bits 0..3 to bit 0 of the bytes: the products do not overlap.
-  static NIBBLE_HD uint32_t SpreadBits(uint32_t four) {
-    return (four * 0x00204081u) & 0x01010101u;
-  }
   // Four consecutive kBits-wide fields that start at bit `shift` of *p.
   template <int kBits>
   static NIBBLE_HD uint32_t Spread(const uint8_t* p, int shift) {
@@ -163,28 +191,13 @@ struct Quad {
       return (v | (v << 6)) & 0x03030303u;
     } else {
       static_assert(kBits == 4, "sequential fields are 1, 2 or 4 bits wide");
-      uint32_t v = Load16(p);
+      uint32_t v = LoadAligned<uint16_t, kAlign>(p);
       v = (v | (v << 8)) & 0x00FF00FFu;
       return (v | (v << 4)) & 0x0F0F0F0Fu;
     }
   }
-#ifdef __CUDACC__
-  // byte_perm selects among 8 bytes; the high half of the table is a second
-  // select, merged by bit 3 of every index.
-  template <uint64_t kLo, uint64_t kHi>
-  static __device__ uint32_t Lookup(uint32_t index) {
-    const uint32_t low3 = index & 0x07070707u;
-    const uint32_t sel = (low3 | (low3 >> 4)) & 0x00FF00FFu;
-    const uint32_t nibbles = (sel | (sel >> 8)) & 0xFFFFu;
-    const uint32_t lo = __byte_perm(static_cast<uint32_t>(kLo),
-                                    static_cast<uint32_t>(kLo >> 32), nibbles);
-    const uint32_t hi = __byte_perm(static_cast<uint32_t>(kHi),
-                                    static_cast<uint32_t>(kHi >> 32), nibbles);
-    const uint32_t high = ((index >> 3) & 0x01010101u) * 255u;
-    return (lo & ~high) | (hi & high);
-  }
-#endif
 };
+using Quad = AlignedQuad<1>;
 
 // ---- The inverse of Scalar: puts codes where Scalar would read them.
 //

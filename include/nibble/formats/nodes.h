@@ -35,20 +35,27 @@ namespace formats {
 struct Word16 {
   uint8_t bytes[2];
 };
-NIBBLE_HD inline uint16_t Load16(const void* p) {
-  uint16_t v;
-  memcpy(&v, p, sizeof(v));
+// A little-endian word at an address of which only a multiple of kAlign is
+// known. Devices have no unaligned loads: what is not promised becomes byte
+// loads there, while on a CPU it makes no difference.
+template <class Word, size_t kAlign>
+NIBBLE_HD inline Word LoadAligned(const void* p) {
+#ifdef __CUDA_ARCH__  // nvcc does not always believe the assumption below
+  if constexpr (kAlign >= alignof(Word)) return *static_cast<const Word*>(p);
+#endif
+  constexpr size_t kKnown = kAlign < alignof(Word) ? kAlign : alignof(Word);
+  Word v;
+  memcpy(&v, __builtin_assume_aligned(p, kKnown), sizeof(v));
   return v;
+}
+NIBBLE_HD inline uint16_t Load16(const void* p) {
+  return LoadAligned<uint16_t, 1>(p);
 }
 NIBBLE_HD inline uint32_t Load32(const void* p) {
-  uint32_t v;
-  memcpy(&v, p, sizeof(v));
-  return v;
+  return LoadAligned<uint32_t, 1>(p);
 }
 NIBBLE_HD inline uint64_t Load64(const void* p) {
-  uint64_t v;
-  memcpy(&v, p, sizeof(v));
-  return v;
+  return LoadAligned<uint64_t, 1>(p);
 }
 
 template <class Block, class Member>

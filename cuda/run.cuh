@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// The Run machine: sixteen neighbouring elements as four words of bytes. Wider
+// than Quad because a lane wants 16-byte loads: they move four times as many
+// bytes per trip through L1 as 4-byte loads of the same addresses.
+#ifndef NIBBLE_CUDA_RUN_CUH_
+#define NIBBLE_CUDA_RUN_CUH_
+
+#include "cuda/common.cuh"
+#include "nibble/formats/machines.h"
+
+namespace nibble {
+namespace cuda {
+
+// Elements e .. e + 15; e is a multiple of 16. kAlign as for AlignedQuad.
+template <size_t kAlign>
+struct Run {
+  static constexpr uint32_t kElements = 16;
+
+  // What no line below knows better: four quads.
+  template <class Node, class B>
+  static NIBBLE_HD Words16 Eval(Node node, const B& b, size_t e) {
+    return Each([&](size_t i) {
+      return formats::AlignedQuad<kAlign>::Eval(node, b, e + 4 * i);
+    });
+  }
+  template <int kBits, int kRun, auto kM, class O, class B>
+  static NIBBLE_HD Words16 Eval(formats::Field<kBits, kRun, kM, O> node,
+                                const B& b, size_t e) {
+    using P = formats::FieldPos<kBits, kRun, O>;
+    const uint8_t* p = (b.*kM) + P::Byte(e);
+    if constexpr (kRun % 16 == 0) {
+      const auto raw = formats::LoadAligned<Words16, kAlign>(p);
+      const int shift = P::Shift(e);
+      return Each([&](size_t i) {
+        return (raw.word[i] >> shift) & formats::Repeat8((1u << kBits) - 1);
+      });
+    } else if constexpr (kRun == 1 && kBits == 1) {
+      const uint32_t bits = formats::LoadAligned<uint16_t, kAlign>(p);
+      return Each([&](size_t i) {
+        return formats::SpreadBits((bits >> (4 * i)) & 15);
+      });
+    } else {
+      return Each([&](size_t i) {
+        return formats::AlignedQuad<kAlign>::Eval(node, b, e + 4 * i);
+      });
+    }
+  }
+  template <int kShift, class E, class B>
+  static NIBBLE_HD Words16 Eval(formats::Shl<kShift, E>, const B& b, size_t e) {
+    const Words16 v = Eval(E(), b, e);
+    return Each([&](size_t i) { return v.word[i] << kShift; });
+  }
+  template <class A, class C, class B>
+  static NIBBLE_HD Words16 Eval(formats::Or<A, C>, const B& b, size_t e) {
+    const Words16 low = Eval(A(), b, e), high = Eval(C(), b, e);
+    return Each([&](size_t i) { return low.word[i] | high.word[i]; });
+  }
+  template <class E, class B>
+  static NIBBLE_HD Words16 Eval(formats::Signed<E>, const B& b, size_t e) {
+    return Eval(E(), b, e);
+  }
+  template <uint64_t kLo, uint64_t kHi, class E, class B>
+  static NIBBLE_HD Words16 Eval(formats::Lut16<kLo, kHi, E>, const B& b,
+                                size_t e) {
+    const Words16 index = Eval(E(), b, e);
+    return Each([&](size_t i) {
+      return formats::LookupBytes<kLo, kHi>(index.word[i]);
+    });
+  }
+  template <int kBits, class Grid, auto kM, class B>
+  static NIBBLE_HD Words16 Eval(formats::Grid8<kBits, Grid, kM>, const B& b,
+                                size_t e) {
+    const auto point = [&](size_t i) {
+      const uint32_t word = Group(b.*kM, e, i);
+      return Grid::Point(word & ((1u << kBits) - 1));
+    };
+    const uint64_t low = point(0), high = point(1);
+    return Words16{
+        {static_cast<uint32_t>(low), static_cast<uint32_t>(low >> 32),
+         static_cast<uint32_t>(high), static_cast<uint32_t>(high >> 32)}};
+  }
+
+  // 0xFF in the bytes of negative elements, else 0.
+  template <int kShift, auto kM, class B>
+  static NIBBLE_HD Words16 Negative(formats::ParitySigns<kShift, kM>,
+                                    const B& b, size_t e) {
+    const auto signs = [&](size_t i) {
+      return formats::Scalar::WithParity((Group(b.*kM, e, i) >> kShift) & 127);
+    };
+    const uint32_t low = signs(0), high = signs(1);
+    const uint32_t bits = low | (high << 8);
+    return Each([&](size_t i) {
+      return formats::SpreadBits((bits >> (4 * i)) & 15) * 255u;
+    });
+  }
+  template <class Signs, class B>
+  static NIBBLE_HD Words16 Negative(Signs signs, const B& b, size_t e) {
+    return Each([&](size_t i) {
+      return formats::AlignedQuad<kAlign>::Negative(signs, b, e + 4 * i);
+    });
+  }
+
+ private:
+  // The 16-bit word of the low (0) or high (1) eight elements.
+  static NIBBLE_HD uint32_t Group(const uint8_t* words, size_t e, size_t i) {
+    return formats::LoadAligned<uint16_t, kAlign>(words + e / 8 * 2 + 2 * i);
+  }
+  template <class WordOf>
+  static NIBBLE_HD Words16 Each(const WordOf& word_of) {
+    return Words16{{word_of(0), word_of(1), word_of(2), word_of(3)}};
+  }
+};
+
+}  // namespace cuda
+}  // namespace nibble
+
+#endif  // NIBBLE_CUDA_RUN_CUH_
