@@ -111,10 +111,32 @@ def licenses(root):
                     yield f"{path.relative_to(root)}: no SPDX line"
 
 
+def quoted_code(root):
+    """Code blocks in documents are lines of real files, in that order."""
+    sources = {}
+    for top in ("include", "examples", "src"):
+        for path in (root / top).rglob("*.*"):
+            if path.suffix in {".h", ".cc", ".c", ".def"}:
+                sources[path] = read(path)
+    for document in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
+        for block in re.findall(r"```(?:cpp|c)\n(.*?)```", read(document), re.S):
+            code = re.sub(r"^ +", "", block, flags=re.M)
+            if not any(code in re.sub(r"^ +", "", text, flags=re.M)
+                       for text in sources.values()):
+                yield f"{document.name} shows code that is nowhere: {block[:60]!r}"
+
+
+def dead_links(root):
+    for document in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", read(document)):
+            if "://" not in target and not (document.parent / target).exists():
+                yield f"{document.name} links to {target}, which is not there"
+
+
 def main():
     root = Path(sys.argv[1])
     checks = [spelling, headers, header_guards, unregistered, vectors,
-              listed_tests, umbrella, licenses]
+              listed_tests, umbrella, licenses, quoted_code, dead_links]
     breaches = [f"{check.__name__}: {breach}" for check in checks for breach in check(root)]
     print("\n".join(breaches) or f"{len(checks)} agreements hold")
     sys.exit(bool(breaches))
