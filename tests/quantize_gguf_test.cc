@@ -619,10 +619,10 @@ struct Outcome {
   std::string err;
 };
 
-Outcome RunProgram(const TemporaryFolder& folder,
-                   const std::string& arguments) {
-  const std::string command = std::string(NIBBLE_QUANTIZE_GGUF) + " " +
-                              arguments + " >" + folder.Path("stdout") + " 2>" +
+Outcome RunProgram(const TemporaryFolder& folder, const std::string& arguments,
+                   const std::string& before = "") {
+  const std::string command = before + NIBBLE_QUANTIZE_GGUF + " " + arguments +
+                              " >" + folder.Path("stdout") + " 2>" +
                               folder.Path("stderr");
   const int status = std::system(command.c_str());
   Outcome outcome = {WIFEXITED(status) ? WEXITSTATUS(status) : -1,
@@ -711,6 +711,27 @@ TEST_CASE("what the program refuses costs one line and exit code 1") {
   nan.FloatTensor("nan.weight", {32, 1}, std::vector<float>(32, NAN));
   CHECK_THAT(ProgramRefusal(nan.Build(), q4),
              ContainsSubstring("'nan.weight': row 0, column 0: NaN"));
+}
+
+TEST_CASE("a disk that takes no more leaves no output") {
+  const TemporaryFolder folder;
+  const Outcome outcome = RunProgram(
+      folder, kModel + " " + folder.Path("out.gguf") + " --type q8_0 --quiet",
+      "ulimit -f 100; ");
+  REQUIRE(outcome.exit_code == 1);
+  REQUIRE_THAT(outcome.err, ContainsSubstring("out.gguf: cannot write"));
+  REQUIRE(folder.Files().empty());
+}
+
+TEST_CASE("a weight too large for the scale is refused with its rows") {
+  GgufBuilder builder;
+  std::vector<float> values(64, 1.0f);
+  values[40] = 1e30f;
+  builder.FloatTensor("big.weight", {32, 2}, values);
+  const Run run(builder.Build());
+  REQUIRE_THAT(run.status.message(), ContainsSubstring("'big.weight'"));
+  REQUIRE_THAT(run.status.message(), ContainsSubstring("row 1"));
+  REQUIRE(run.LeftNothing());
 }
 
 TEST_CASE("the program asks for an output") {

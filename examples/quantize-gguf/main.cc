@@ -188,6 +188,14 @@ Status RunWith(const Arguments& arguments) {
   return WriteFile(arguments.report, ReportJson(report));
 }
 
+// An interrupted run ends like a failed one: it removes its temporary file.
+void CatchSignals() {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    std::signal(signal, [](int) { g_interrupted = true; });
+  }
+  std::signal(SIGXFSZ, SIG_IGN);  // a file too large: write() says so
+}
+
 int Main(int argc, char** argv) {
   CLI::App app(kDescription, "quantize-gguf");
   Arguments arguments;
@@ -199,9 +207,7 @@ int Main(int argc, char** argv) {
     fmt::print(stderr, "quantize-gguf: {} (--help explains)\n", error.what());
     return 1;
   }
-  // An interrupted run ends like a failed one: it removes its temporary file.
-  std::signal(SIGINT, [](int) { g_interrupted = true; });
-  std::signal(SIGTERM, [](int) { g_interrupted = true; });
+  CatchSignals();
   const Status status = RunWith(arguments);
   if (status.ok()) return 0;
   fmt::print(stderr, "quantize-gguf: {}\n", status.message());
