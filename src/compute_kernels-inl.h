@@ -8,6 +8,7 @@
 #endif
 
 #include "nibble/simd/dequantize-inl.h"
+#include "nibble/simd/matvec-inl.h"
 #include "src/compute_kernels.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -16,7 +17,11 @@ namespace HWY_NAMESPACE {
 
 template <class F>
 constexpr ComputeKernels MakeComputeKernels() {
-  return ComputeKernels{&DequantizeRow<F>};
+  ComputeKernels kernels = {};
+  kernels.dequantize_row = &DequantizeRow<F>;
+  kernels.order = OrderOf<typename F::Codes>::type::kId;
+  kernels.matvec = &MatvecRows<F>;
+  return kernels;
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

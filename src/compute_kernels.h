@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "nibble/simd/matvec_args.h"
 #include "nibble/type.h"
 
 namespace nibble {
@@ -13,6 +14,10 @@ namespace nibble {
 struct ComputeKernels {
   // Decodes one row of `cols` weights.
   void (*dequantize_row)(const uint8_t* row, size_t cols, float* out);
+
+  // Rows times int8 activations packed in this element order.
+  uint16_t order;
+  void (*matvec)(const MatvecArgs& args);
 };
 
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \

@@ -54,9 +54,11 @@ struct PackedActivations {
 // pads to 256 with zeros by itself) into `out`: PackedActivationBytes() bytes,
 // aligned to 64. Returns the view in `packed`.
 //
-// int8 kinds: code = nearest(x / scale), scale = max |x| / 127 over 32 columns,
-// codes in [-127, 127]; sums are exact int32 sums times the scale, in f32.
-// Errors: sizes, alignment, a NaN or infinite activation (token and column).
+// int8 kinds: over 32 columns, scale = max |x| / 127 and code = nearest even of
+// x * (127 / max |x|), in [-127, 127]; sums are exact int32 sums times the scale,
+// in f32. Groups whose max |x| is below 2^-119 become zeros. The same bytes on
+// every target. Errors: sizes, alignment, a NaN or infinite activation (named by
+// token and column; `out` then holds rubbish and `packed` is untouched).
 NIBBLE_API Status PackActivations(ActivationLayout layout, const ConstMatrix& x,
                                   void* out,
                                   PackedActivations* packed) noexcept;

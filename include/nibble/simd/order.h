@@ -61,6 +61,39 @@ struct OrderOf<formats::Lut16<kLo, kHi, E>> : OrderOf<E> {};
 template <class E>
 struct OrderOf<formats::Signed<E>> : OrderOf<E> {};
 
+// Orders move whole runs of 16 elements, so packing activations in any order is
+// storing 16 codes at a time somewhere else.
+inline constexpr size_t kOrderRun = 16;
+inline constexpr size_t kOrderRuns = kChunk / kOrderRun;
+
+// position[r] = which run of the packed chunk holds elements [16 r, 16 r + 16).
+struct RunPositions {
+  uint16_t id = 0;
+  uint8_t position[kOrderRuns] = {};
+};
+
+template <class Order>
+constexpr RunPositions RunPositionsOf() {
+  RunPositions runs;
+  runs.id = Order::kId;
+  for (size_t run = 0; run < kOrderRuns; ++run) {
+    runs.position[Order::Logical(run * kOrderRun) / kOrderRun] =
+        static_cast<uint8_t>(run);
+  }
+  return runs;
+}
+
+// What RunPositions takes for granted.
+template <class Order>
+constexpr bool MovesWholeRuns() {
+  for (size_t pos = 0; pos < kChunk; ++pos) {
+    const size_t first = Order::Logical(pos / kOrderRun * kOrderRun);
+    if (first % kOrderRun != 0) return false;
+    if (Order::Logical(pos) != first + pos % kOrderRun) return false;
+  }
+  return true;
+}
+
 }  // namespace nibble
 
 #endif  // NIBBLE_SIMD_ORDER_H_

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// Packs activations: int8 codes with one f32 scale per 32 columns.
+//
+// The same bits on every target: integer maxima and sums, no fused operations,
+// IEEE division, rounding to nearest even.
+#if defined(NIBBLE_SIMD_ACTIVATIONS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_SIMD_ACTIVATIONS_INL_H_
+#undef NIBBLE_SIMD_ACTIVATIONS_INL_H_
+#else
+#define NIBBLE_SIMD_ACTIVATIONS_INL_H_
+#endif
+
+#include <cstring>
+#include <type_traits>
+
+#include "hwy/highway.h"
+#include "nibble/simd/int8_row_chunk.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nibble {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// fp16 bits in 32-bit lanes -> f32 bits, exact, infinities and NaNs included:
+// Highway's own conversion differs between targets for those.
+template <class DU>
+HWY_INLINE hn::Vec<DU> WidenHalfBits(DU du, hn::Vec<DU> half) {
+  const hn::RebindToFloat<DU> df;
+  const hn::RebindToSigned<DU> di;
+  const auto magnitude = hn::And(half, hn::Set(du, 0x7FFFu));
+  const auto sign = hn::ShiftLeft<16>(hn::And(half, hn::Set(du, 0x8000u)));
+  const auto moved = hn::ShiftLeft<13>(magnitude);
+  const auto normal = hn::Add(moved, hn::Set(du, 0x38000000u));
+  // magnitude * 2^-24
+  const auto small =
+      hn::BitCast(du, hn::Mul(hn::ConvertTo(df, hn::BitCast(di, magnitude)),
+                              hn::Set(df, 5.9604644775390625e-8f)));
+  const auto special = hn::Or(moved, hn::Set(du, 0x7F800000u));
+  const auto finite =
+      hn::IfThenElse(hn::Lt(magnitude, hn::Set(du, 0x400u)), small, normal);
+  return hn::Or(sign, hn::IfThenElse(hn::Lt(magnitude, hn::Set(du, 0x7C00u)),
+                                     finite, special));
+}
+
+// F32, F16 or BF16 elements as floats; the tag types only name the format.
+template <class DF>
+HWY_INLINE hn::Vec<DF> LoadFloats(DF df, const float* HWY_RESTRICT p) {
+  return hn::LoadU(df, p);
+}
+template <class DF>
+HWY_INLINE hn::Vec<DF> LoadFloats(DF df, const hwy::float16_t* HWY_RESTRICT p) {
+  const hn::RebindToUnsigned<DF> du;
+  const hn::Rebind<uint16_t, DF> d16;
+  const auto bits = hn::LoadU(d16, reinterpret_cast<const uint16_t*>(p));
+  return hn::BitCast(df, WidenHalfBits(du, hn::PromoteTo(du, bits)));
+}
+template <class DF>
+HWY_INLINE hn::Vec<DF> LoadFloats(DF df,
+                                  const hwy::bfloat16_t* HWY_RESTRICT p) {
+  const hn::RebindToUnsigned<DF> du;
+  const hn::Rebind<uint16_t, DF> d16;
+  const auto bits = hn::LoadU(d16, reinterpret_cast<const uint16_t*>(p));
+  return hn::BitCast(df, hn::ShiftLeft<16>(hn::PromoteTo(du, bits)));
+}
+
+// Scale and reciprocal of 32 activations.
+struct GroupScale {
+  float scale = 0.0f;
+  float inverse = 0.0f;
+};
+
+// Below 2^-119 the scale would leave the normal range, where flush-to-zero
+// modes and the reciprocal's overflow lurk: such groups count as zeros.
+inline constexpr float kTinyActivation = 1.504632769052528e-36f;
+
+// False if a value is NaN or infinite.
+template <class T>
+HWY_INLINE bool FindGroupScale(const T* HWY_RESTRICT x, GroupScale& group) {
+  const hn::CappedTag<float, 16> df;
+  const hn::RebindToSigned<decltype(df)> di;
+  const auto magnitude = hn::Set(di, 0x7FFFFFFF);
+  auto top = hn::Zero(di);  // floats without sign compare like integers
+  for (size_t i = 0; i < 32; i += hn::Lanes(df)) {
+    const auto bits = hn::BitCast(di, LoadFloats(df, x + i));
+    top = hn::Max(top, hn::And(bits, magnitude));
+  }
+  const int32_t top_bits = hn::ReduceMax(di, top);
+  if (top_bits >= 0x7F800000) return false;
+  float max;
+  memcpy(&max, &top_bits, sizeof(max));
+  if (max >= kTinyActivation) {
+    group.scale = max / 127.0f;
+    group.inverse = 127.0f / max;
+  }
+  return true;
+}
+
+// Packs 32 activations as group `g` of a chunk; `position` says where runs of
+// 16 codes go. False if a value is NaN or infinite.
+template <class T>
+HWY_INLINE bool PackGroup(const T* HWY_RESTRICT x, size_t g,
+                          const uint8_t* HWY_RESTRICT position,
+                          Int8RowChunk& chunk) {
+  const hn::CappedTag<float, 16> df;
+  const hn::RebindToSigned<decltype(df)> di;
+  const hn::Rebind<int8_t, decltype(df)> d8;
+  GroupScale group;
+  if (!FindGroupScale(x, group)) return false;
+  int32_t sums[2];
+  for (size_t half = 0; half < 2; ++half) {
+    int8_t* HWY_RESTRICT q = chunk.q + position[2 * g + half] * kOrderRun;
+    auto sum = hn::Zero(di);
+    for (size_t i = 0; i < 16; i += hn::Lanes(df)) {
+      const auto y = hn::Mul(LoadFloats(df, x + 16 * half + i),
+                             hn::Set(df, group.inverse));
+      const auto code = hn::NearestInt(y);  // at most 127 by construction
+      sum = hn::Add(sum, code);
+      hn::StoreU(hn::DemoteTo(d8, code), d8, q + i);
+    }
+    sums[half] = hn::ReduceSum(di, sum);
+    chunk.scale16[2 * g + half] = group.scale;
+    chunk.sum16[2 * g + half] = group.scale * static_cast<float>(sums[half]);
+  }
+  chunk.scale32[g] = group.scale;
+  chunk.sum32[g] = group.scale * static_cast<float>(sums[0] + sums[1]);
+  return true;
+}
+
+// Packs `cols` activations into ChunksOf(cols) chunks, padded with zeros.
+// False if a value is NaN or infinite.
+template <class T>
+HWY_NOINLINE bool PackActivationRow(const T* HWY_RESTRICT x, size_t cols,
+                                    const uint8_t* HWY_RESTRICT position,
+                                    Int8RowChunk* HWY_RESTRICT out) {
+  for (size_t c = 0; c < ChunksOf(cols); ++c) {
+    const T* HWY_RESTRICT from = x + c * kChunk;
+    T tail[kChunk];
+    const size_t left = cols - c * kChunk;
+    if (left < kChunk) {  // all bits zero is 0 in every source type
+      memset(static_cast<void*>(tail), 0, sizeof(tail));
+      memcpy(static_cast<void*>(tail), from, left * sizeof(T));
+      from = tail;
+    }
+    for (size_t g = 0; g < kChunk / 32; ++g) {
+      if (!PackGroup(from + 32 * g, g, position, out[c])) return false;
+    }
+  }
+  return true;
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble
+HWY_AFTER_NAMESPACE();
+
+#endif  // NIBBLE_SIMD_ACTIVATIONS_INL_H_

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: MIT
+// Matvec driver, generic over a format: packed rows times int8 activations.
+//
+// With s the scale of a sub-block, o the offset of its codes (zero point,
+// shift, bias of the machine) and m its min, a row is
+//
+//   sum_g  s * ys * (codes . q)  +  (s * o - m) * ysum
+//
+// where q, ys and ysum are the activations' codes, scale and sum: an exact
+// integer product and one fused multiply-add per sub-block for all the rest.
+#if defined(NIBBLE_SIMD_MATVEC_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_SIMD_MATVEC_INL_H_
+#undef NIBBLE_SIMD_MATVEC_INL_H_
+#else
+#define NIBBLE_SIMD_MATVEC_INL_H_
+#endif
+
+#include <cstring>
+#include <utility>
+
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+#include "nibble/simd/dot-inl.h"
+#include "nibble/simd/machine-inl.h"
+#include "nibble/simd/matvec_args.h"
+#include "nibble/simd/scales-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nibble {
+namespace HWY_NAMESPACE {
+
+// Bytes fetched ahead of the weights in use. Flat from 1 to 2 KiB; without it
+// the hardware stops at every 4 KiB page (8 instead of 16 GB/s on a Xeon).
+inline constexpr size_t kPrefetchAhead = 1536;
+
+// The scales of blocks x[0 .. lanes), one fp16 each.
+template <class DF, class Block>
+HWY_INLINE hn::Vec<DF> BlockHalves(DF df, const Block* HWY_RESTRICT x) {
+  constexpr size_t n = HWY_MAX_LANES_D(DF);
+  static_assert(n == 4 || n == 8, "blocks of 32 in a chunk of 256");
+  const hn::Full128<uint64_t> d64;
+  const hn::Rebind<hwy::float16_t, DF> d16;
+  const auto four = [x](size_t first) {  // gathered in a general register
+    uint64_t halves = 0;
+    for (size_t i = 4; i-- > 0;) {
+      halves = (halves << 16) | formats::Load16(x[first + i].d.bytes);
+    }
+    return halves;
+  };
+  const uint64_t high = n == 8 ? four(4) : 0;
+  const auto bits = hn::Dup128VecFromValues(d64, four(0), high);
+  return hn::PromoteTo(df, hn::ResizeBitCast(d16, bits));
+}
+
+// The products of one chunk (256 weights of one row) with several tokens.
+template <class F>
+struct ChunkDot {
+  using Block = typename F::Block;
+  using Codes = typename F::Codes;
+  using Order = typename OrderOf<Codes>::type;
+
+  // Weights that share an activation scale and a weight scale.
+  static constexpr size_t kGroup = 32 < F::kSub ? 32 : F::kSub;
+  static_assert(kGroup == 16 || kGroup == 32, "activations have these sums");
+  static constexpr size_t kGroups = kChunk / kGroup;
+
+  using D8 = hn::ScalableTag<uint8_t>;
+  using DI8 = hn::RebindToSigned<D8>;
+  using DF = hn::Repartition<float, D8>;     // lanes of products
+  using DS = hn::CappedTag<float, kGroups>;  // lanes of scales: a window
+  static constexpr size_t kN = HWY_MAX_LANES_D(D8);
+  static constexpr size_t kFloats = HWY_MAX_LANES_D(DF);
+  static constexpr size_t kWindow = HWY_MAX_LANES_D(DS);
+  using VF = hn::Vec<DF>;
+  using VS = hn::Vec<DS>;
+
+  static constexpr bool kSignedCodes = formats::IsSigned<Codes>::value;
+  static constexpr bool kBias = kSignedCodes && kNativeU8I8;
+  static constexpr int kOffset = -F::kZero - (kBias ? 128 : 0);
+  static constexpr bool kHasSigns = formats::kIsPresent<typename F::Signs>;
+  static constexpr bool kHasShifts =
+      formats::kIsPresent<typename F::ShiftCodes>;
+  static constexpr bool kHasMins = formats::kIsPresent<typename F::MinCodes>;
+  static_assert(!kHasSigns || kOffset == 0,
+                "signs go to the activations, whose sums know nothing of them");
+  static_assert(!kHasMins || (F::kRowHeader == 0 && F::kFactor == 1.0f),
+                "mins do not share the factors applied at the end of the row");
+
+  // What the corrections are multiplied by at the end of the row, to save the
+  // multiplication per window: an offset they all have, or the sign of mins.
+  static constexpr bool kHasCorrection = kHasMins || kHasShifts || kOffset != 0;
+  static constexpr float kCorrectionFactor = kHasShifts ? 1.0f
+                                             : kHasMins
+                                                 ? -1.0f
+                                                 : static_cast<float>(kOffset);
+
+  // Running sums of one token. Two of products: a single chain of dependent
+  // additions would bound AVX2 to 32 cycles per chunk.
+  struct Sums {
+    VF even, odd;
+    VS correction;
+  };
+  template <size_t kTokens>
+  struct Scales {
+    alignas(64) float at[kTokens][kGroups];
+  };
+
+  template <size_t... kT>
+  static HWY_INLINE void Run(std::index_sequence<kT...> tokens,
+                             const Block* HWY_RESTRICT x,
+                             const Int8RowChunk* HWY_RESTRICT y,
+                             size_t y_stride, Sums* HWY_RESTRICT sums) {
+    Scales<sizeof...(kT)> scales;
+    Windows(std::make_index_sequence<kGroups / kWindow>(), tokens, x, y,
+            y_stride, scales, sums);
+    HWY_ALIGN uint8_t buffer[kChunk / 8];
+    const uint8_t* HWY_RESTRICT signs = buffer;
+    if constexpr (kHasSigns) {
+      static_assert(F::kBlock == kChunk, "one block of signs");
+      signs = SignBits(typename F::Signs(), x, buffer);
+    }
+    Steps(std::make_index_sequence<kChunk / kN>(), tokens, x, y, y_stride,
+          scales, signs, sums);
+  }
+
+ private:
+  // -- Scales and corrections of groups [kFirst, kFirst + kWindow).
+
+  template <size_t kFirst>
+  static HWY_INLINE VS WindowScales(DS ds, const Block* HWY_RESTRICT x) {
+    if constexpr (F::kBlock < kChunk) {
+      static_assert(F::kBlock == kGroup, "one scale per block");
+      return BlockHalves(ds, x + kFirst);
+    } else {
+      auto s = hn::Set(ds, 1.0f);
+      if constexpr (formats::kIsPresent<typename F::ScaleCodes>) {
+        s = CodesToFloat<typename F::ScaleCodes, kFirst>(ds, *x);
+        if constexpr (F::kScaleStep != 1 || F::kScaleBase != 0) {
+          s = hn::MulAdd(s, hn::Set(ds, static_cast<float>(F::kScaleStep)),
+                         hn::Set(ds, static_cast<float>(F::kScaleBase)));
+        }
+      }
+      if constexpr (F::kRowHeader == 0) {
+        s = hn::Mul(s, hn::Set(ds, HalfToFloat(x->d)));
+      }
+      return s;
+    }
+  }
+
+  // Times kCorrectionFactor: s * o - m.
+  template <size_t kFirst>
+  static HWY_INLINE VS WindowCorrection(DS ds, const Block* HWY_RESTRICT x,
+                                        VS s) {
+    auto correction = s;
+    if constexpr (kHasShifts) {
+      const auto shift = CodesToFloat<typename F::ShiftCodes, kFirst>(ds, *x);
+      correction = hn::Mul(
+          s, hn::MulAdd(shift, hn::Set(ds, static_cast<float>(F::kShift)),
+                        hn::Set(ds, static_cast<float>(kOffset))));
+    }
+    if constexpr (kHasMins) {
+      static_assert(!kHasShifts, "no format has mins and shifts");
+      const auto m = hn::Mul(CodesToFloat<typename F::MinCodes, kFirst>(ds, *x),
+                             hn::Set(ds, HalfToFloat(x->dmin)));
+      if constexpr (kOffset == 0) {
+        correction = m;
+      } else {
+        correction =
+            hn::NegMulAdd(s, hn::Set(ds, static_cast<float>(kOffset)), m);
+      }
+    }
+    return correction;
+  }
+
+  template <size_t kFirst, size_t... kT, class S>
+  static HWY_INLINE void Window(std::index_sequence<kT...>,
+                                const Block* HWY_RESTRICT x,
+                                const Int8RowChunk* HWY_RESTRICT y,
+                                size_t y_stride, S& scales,
+                                Sums* HWY_RESTRICT sums) {
+    const DS ds;
+    const VS s = WindowScales<kFirst>(ds, x);
+    (hn::Store(hn::Mul(s, hn::Load(ds, ScalesOf(y[kT * y_stride]) + kFirst)),
+               ds, scales.at[kT] + kFirst),
+     ...);
+    if constexpr (kHasCorrection) {
+      const VS c = WindowCorrection<kFirst>(ds, x, s);
+      ((sums[kT].correction =
+            hn::MulAdd(c, hn::Load(ds, SumsOf(y[kT * y_stride]) + kFirst),
+                       sums[kT].correction)),
+       ...);
+    }
+  }
+  template <size_t... kW, class Tokens, class S>
+  static HWY_INLINE void Windows(std::index_sequence<kW...>, Tokens tokens,
+                                 const Block* HWY_RESTRICT x,
+                                 const Int8RowChunk* HWY_RESTRICT y,
+                                 size_t y_stride, S& scales,
+                                 Sums* HWY_RESTRICT sums) {
+    (Window<kW * kWindow>(tokens, x, y, y_stride, scales, sums), ...);
+  }
+  static HWY_INLINE const float* ScalesOf(const Int8RowChunk& y) {
+    return kGroup == 16 ? y.scale16 : y.scale32;
+  }
+  static HWY_INLINE const float* SumsOf(const Int8RowChunk& y) {
+    return kGroup == 16 ? y.sum16 : y.sum32;
+  }
+
+  // -- Products of positions [kPos, kPos + kN).
+
+  // The group of float lane `lane`, whose product has four neighbours in it.
+  template <size_t kPos>
+  static constexpr size_t GroupOf(size_t lane) {
+    return Order::Logical(kPos + 4 * lane) / kGroup;
+  }
+  template <size_t kPos>
+  static constexpr bool OneGroup() {
+    for (size_t lane = 1; lane < kFloats; ++lane) {
+      if (GroupOf<kPos>(lane) != GroupOf<kPos>(0)) return false;
+    }
+    return true;
+  }
+  template <size_t kPos>
+  struct GroupIndex {
+    static constexpr size_t kFirst = GroupOf<kPos>(0) / kWindow * kWindow;
+    alignas(64) int32_t lane[kFloats] = {};
+    constexpr GroupIndex() {
+      for (size_t i = 0; i < kFloats; ++i) {
+        lane[i] = static_cast<int32_t>(GroupOf<kPos>(i) - kFirst);
+      }
+    }
+  };
+
+  // Lane i gets the scale of its group: a broadcast from memory, or a lookup in
+  // one window.
+  template <size_t kPos>
+  static HWY_INLINE VF Expand(const float* HWY_RESTRICT scales) {
+    const DF df;
+    if constexpr (OneGroup<kPos>()) {
+      return hn::Set(df, scales[GroupOf<kPos>(0)]);
+    } else {
+      static constexpr GroupIndex<kPos> kIndex;
+      const auto window =
+          hn::ResizeBitCast(df, hn::Load(DS(), scales + kIndex.kFirst));
+      return hn::TableLookupLanes(window, hn::SetTableIndices(df, kIndex.lane));
+    }
+  }
+
+  template <size_t kJ, class V8, class VI8>
+  static HWY_INLINE void Multiply(V8 codes, VI8 y,
+                                  const float* HWY_RESTRICT scales,
+                                  Sums& sums) {
+    const DF df;
+    const hn::RebindToSigned<DF> di32;
+    const auto products = Dot4<F::kMaxCode, kSignedCodes>(di32, codes, y);
+    VF& sum = kJ % 2 == 0 ? sums.even : sums.odd;
+    sum = hn::MulAdd(hn::ConvertTo(df, products), Expand<kJ * kN>(scales), sum);
+  }
+
+  // Codes leave memory once and meet every token.
+  template <size_t kJ, size_t... kT, class S>
+  static HWY_INLINE void Step(std::index_sequence<kT...>,
+                              const Block* HWY_RESTRICT x,
+                              const Int8RowChunk* HWY_RESTRICT y,
+                              size_t y_stride, const S& scales,
+                              const uint8_t* HWY_RESTRICT signs,
+                              Sums* HWY_RESTRICT sums) {
+    constexpr size_t kPos = kJ * kN;
+    const DI8 di8;
+    const auto codes =
+        Simd<D8, Order>::template Eval<kPos, 0, kBias>(Codes(), x);
+    if constexpr (kHasSigns) {
+      const auto s = LoadSigns(di8, signs + kPos / 8);
+      (Multiply<kJ>(codes,
+                    WithSigns(di8, s, hn::Load(di8, y[kT * y_stride].q + kPos)),
+                    scales.at[kT], sums[kT]),
+       ...);
+    } else {
+      (Multiply<kJ>(codes, hn::Load(di8, y[kT * y_stride].q + kPos),
+                    scales.at[kT], sums[kT]),
+       ...);
+    }
+  }
+  template <size_t... kJ, class Tokens, class S>
+  static HWY_INLINE void Steps(std::index_sequence<kJ...>, Tokens tokens,
+                               const Block* HWY_RESTRICT x,
+                               const Int8RowChunk* HWY_RESTRICT y,
+                               size_t y_stride, const S& scales,
+                               const uint8_t* HWY_RESTRICT signs,
+                               Sums* HWY_RESTRICT sums) {
+    (Step<kJ>(tokens, x, y, y_stride, scales, signs, sums), ...);
+  }
+};
+
+// One row times tokens [0, sizeof...(kT)) of y.
+template <class F, size_t... kT>
+HWY_NOINLINE void MatvecRow(std::index_sequence<kT...> tokens,
+                            const uint8_t* HWY_RESTRICT row, size_t cols,
+                            const Int8RowChunk* HWY_RESTRICT y,
+                            float* HWY_RESTRICT out, size_t out_stride) {
+  using Dot = ChunkDot<F>;
+  using Block = typename F::Block;
+  constexpr size_t kBytes = kChunk / F::kBlock * sizeof(Block);
+  const typename Dot::DF df;
+  const typename Dot::DS ds;
+  const size_t chunks = ChunksOf(cols);
+  typename Dot::Sums sums[sizeof...(kT)];
+  ((sums[kT].even = sums[kT].odd = hn::Zero(df),
+    sums[kT].correction = hn::Zero(ds)),
+   ...);
+  const uint8_t* HWY_RESTRICT p = row + F::kRowHeader;
+  for (size_t c = 0; c < cols / kChunk; ++c, p += kBytes) {
+    for (size_t b = 0; b < kBytes; b += 64) {
+      hwy::Prefetch(p + kPrefetchAhead + b);
+    }
+    Dot::Run(tokens, reinterpret_cast<const Block*>(p), y + c, chunks, sums);
+  }
+  if constexpr (F::kBlock < kChunk) {
+    const size_t left = cols % kChunk / F::kBlock * sizeof(Block);
+    if (left != 0) {  // missing blocks: zeros, as their activations are
+      HWY_ALIGN uint8_t tail[kBytes] = {};
+      memcpy(tail, p, left);
+      Dot::Run(tokens, reinterpret_cast<const Block*>(tail), y + chunks - 1,
+               chunks, sums);
+    }
+  }
+  const float factor = F::kFactor * formats::Reader<F>::RowScale(row);
+  const auto total = [&](const typename Dot::Sums& s) {
+    float sum = hn::ReduceSum(df, hn::Add(s.even, s.odd));
+    if constexpr (Dot::kHasCorrection) {
+      sum += Dot::kCorrectionFactor * hn::ReduceSum(ds, s.correction);
+    }
+    return sum * factor;
+  };
+  ((out[kT * out_stride] = total(sums[kT])), ...);
+}
+
+// Tokens that meet a row's codes at a time. Targets that only have to work get
+// one: unrolled code for four took them most of the compile time.
+inline constexpr size_t kMaxTokens =
+    HWY_ARCH_X86 && HWY_TARGET > HWY_AVX2 ? 1 : 4;
+
+// Every row meets the tokens four, two or one at a time while it is in L1; all
+// three add in the same order, so a token's results do not depend on its
+// company.
+template <class F>
+void MatvecRows(const MatvecArgs& args) {
+  const size_t chunks = ChunksOf(args.cols);
+  for (size_t r = 0; r < args.rows; ++r) {
+    const uint8_t* row = args.weights + r * args.stride_bytes;
+    size_t t = 0;
+    const auto run = [&](auto tokens) {
+      MatvecRow<F>(tokens, row, args.cols, args.x + t * chunks,
+                   args.y + t * args.y_stride + r, args.y_stride);
+      t += tokens.size();
+    };
+    if constexpr (kMaxTokens == 4) {
+      while (t + 4 <= args.tokens) run(std::make_index_sequence<4>());
+      if (t + 2 <= args.tokens) run(std::make_index_sequence<2>());
+    }
+    while (t < args.tokens) run(std::make_index_sequence<1>());
+  }
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble
+HWY_AFTER_NAMESPACE();
+
+#endif  // NIBBLE_SIMD_MATVEC_INL_H_

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// Packed rows and activations for the tests of products.
+#ifndef NIBBLE_TESTS_RANDOM_ROWS_H_
+#define NIBBLE_TESTS_RANDOM_ROWS_H_
+
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "nibble/activations.h"
+#include "nibble/formats/format.h"
+#include "nibble/matrix.h"
+#include "tests/for_each.h"
+
+namespace nibble {
+
+// A 64-byte aligned buffer, for packed activations.
+class AlignedBytes {
+ public:
+  explicit AlignedBytes(size_t size) : bytes_(size + 64) {
+    const size_t misaligned = reinterpret_cast<uintptr_t>(bytes_.data()) % 64;
+    data_ = bytes_.data() + (64 - misaligned) % 64;
+  }
+  uint8_t* data() { return data_; }
+
+ private:
+  std::vector<uint8_t> bytes_;
+  uint8_t* data_;
+};
+
+// Overwrites the scales of rows of any bytes with scale(): finite fp16 or f32.
+template <class F, class ScaleOf>
+void SetScales(uint8_t* rows, size_t count, size_t cols, size_t stride,
+               const ScaleOf& scale) {
+  for (size_t r = 0; r < count; ++r) {
+    uint8_t* row = rows + r * stride;
+    if constexpr (F::kRowHeader == 4) {
+      const float d = F16ToF32(scale());
+      memcpy(row, &d, sizeof(d));
+    } else if constexpr (F::kRowHeader == 2) {
+      const uint16_t d = scale();
+      memcpy(row, &d, sizeof(d));
+    } else {
+      auto* blocks = reinterpret_cast<typename F::Block*>(row);
+      for (size_t b = 0; b < cols / F::kBlock; ++b) {
+        const uint16_t d = scale();
+        memcpy(blocks[b].d.bytes, &d, sizeof(d));
+        if constexpr (formats::kIsPresent<typename F::MinCodes>) {
+          const uint16_t dmin = scale();
+          memcpy(blocks[b].dmin.bytes, &dmin, sizeof(dmin));
+        }
+      }
+    }
+  }
+}
+
+// Random codes and random finite scales of either sign, subnormals included.
+template <class F>
+void FillRandomRows(uint8_t* rows, size_t count, size_t cols, size_t stride,
+                    uint32_t seed) {
+  std::mt19937 rng(seed);
+  const size_t bytes =
+      F::kRowHeader + cols / F::kBlock * sizeof(typename F::Block);
+  for (size_t r = 0; r < count; ++r) {
+    for (size_t i = 0; i < bytes; ++i) {
+      rows[r * stride + i] = static_cast<uint8_t>(rng());
+    }
+  }
+  SetScales<F>(rows, count, cols, stride, [&rng] {
+    const uint16_t half = static_cast<uint16_t>(rng());
+    return static_cast<uint16_t>((half & 0x7C00) == 0x7C00 ? half & 0xBFFF
+                                                           : half);
+  });
+}
+
+// Normal values with a few outliers, as activations have.
+inline std::vector<float> RandomActivations(size_t count, uint32_t seed) {
+  std::mt19937 rng(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(count);
+  for (float& v : x) v = normal(rng) * (rng() % 64 == 0 ? 30.0f : 1.0f);
+  return x;
+}
+
+}  // namespace nibble
+
+#endif  // NIBBLE_TESTS_RANDOM_ROWS_H_
