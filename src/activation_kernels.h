@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "nibble/matrix.h"
 #include "nibble/simd/int8_row_chunk.h"
+#include "nibble/simd/panel.h"
 #include "nibble/type.h"
 
 namespace nibble {
@@ -16,6 +18,15 @@ namespace nibble {
 // infinite.
 bool PackInt8RowChunks(Type type, const uint8_t* row, size_t cols,
                        const uint8_t* position, Int8RowChunk* out);
+
+// The same into panel chunks, `stride` apart (kInt8Panels).
+bool PackInt8PanelChunks(Type type, const uint8_t* row, size_t cols,
+                         Int8PanelChunk* out, size_t stride);
+
+// Packs tokens [token, token + 16), or as many as there are, into tiles of `out`
+// (kBf16Panels). False if a value is NaN or infinite.
+bool PackBf16Tiles(const ConstMatrix& x, size_t token, const Bf16Layout& layout,
+                   uint16_t* out);
 
 }  // namespace nibble
 

@@ -7,8 +7,10 @@
 #define NIBBLE_SRC_COMPUTE_KERNELS_INL_H_
 #endif
 
+#include "nibble/simd/bf16_panel-inl.h"
 #include "nibble/simd/dequantize-inl.h"
 #include "nibble/simd/matvec-inl.h"
+#include "nibble/simd/panel-inl.h"
 #include "src/compute_kernels.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -21,6 +23,9 @@ constexpr ComputeKernels MakeComputeKernels() {
   kernels.dequantize_row = &DequantizeRow<F>;
   kernels.order = OrderOf<typename F::Codes>::type::kId;
   kernels.matvec = &MatvecRows<F>;
+  kernels.panel_shape = PanelTraits<F>::kShape;
+  kernels.unpack_int8 = &UnpackInt8Panel<F>;
+  if constexpr (kMayHaveTiles) kernels.feed_bf16 = &FeedBf16Panel<F>;
   return kernels;
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "nibble/simd/matvec_args.h"
+#include "nibble/simd/panel.h"
 #include "nibble/type.h"
 
 namespace nibble {
@@ -18,6 +19,12 @@ struct ComputeKernels {
   // Rows times int8 activations packed in this element order.
   uint16_t order;
   void (*matvec)(const MatvecArgs& args);
+  // Unpacks MatmulKernels::panel_rows rows for a matmul.
+  PanelShape panel_shape;
+  void (*unpack_int8)(const PanelSource& source, const Int8Panel& out);
+
+  // Unpacks the next 64 weights of a bf16 panel; null on targets without AMX.
+  void (*feed_bf16)(Bf16Feed& feed);
 };
 
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \

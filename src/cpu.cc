@@ -6,6 +6,7 @@
 
 #include "hwy/highway.h"
 #include "hwy/targets.h"
+#include "src/amx.h"
 #include "src/check.h"
 #include "src/cpu_init.h"
 
@@ -90,6 +91,10 @@ Status ForceTarget(std::string_view target) {
   }
   Use(bit);
   return OkStatus();
+}
+
+bool UsesAmx() {
+  return ChosenTargetBit() == HWY_AVX3_SPR && AmxIsUsable();
 }
 
 }  // namespace nibble

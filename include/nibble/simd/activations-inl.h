@@ -15,6 +15,8 @@
 
 #include "hwy/highway.h"
 #include "nibble/simd/int8_row_chunk.h"
+#include "nibble/simd/panel.h"
+#include "nibble/simd/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nibble {
@@ -95,54 +97,148 @@ HWY_INLINE bool FindGroupScale(const T* HWY_RESTRICT x, GroupScale& group) {
   return true;
 }
 
-// Packs 32 activations as group `g` of a chunk; `position` says where runs of
-// 16 codes go. False if a value is NaN or infinite.
+// Sixteen codes nearest(x * inverse); returns their sum.
+template <class T>
+HWY_INLINE int32_t PackSixteen(const T* HWY_RESTRICT x, float inverse,
+                               int8_t* HWY_RESTRICT q) {
+  const hn::CappedTag<float, 16> df;
+  const hn::RebindToSigned<decltype(df)> di;
+  const hn::Rebind<int8_t, decltype(df)> d8;
+  auto sum = hn::Zero(di);
+  for (size_t i = 0; i < 16; i += hn::Lanes(df)) {
+    const auto y = hn::Mul(LoadFloats(df, x + i), hn::Set(df, inverse));
+    const auto code = hn::NearestInt(y);  // at most 127 by construction
+    sum = hn::Add(sum, code);
+    hn::StoreU(hn::DemoteTo(d8, code), d8, q + i);
+  }
+  return hn::ReduceSum(di, sum);
+}
+
+// Packs 32 activations as group `g` of a chunk; `position` says where runs of 16
+// codes go. False if a value is NaN or infinite.
 template <class T>
 HWY_INLINE bool PackGroup(const T* HWY_RESTRICT x, size_t g,
                           const uint8_t* HWY_RESTRICT position,
                           Int8RowChunk& chunk) {
-  const hn::CappedTag<float, 16> df;
-  const hn::RebindToSigned<decltype(df)> di;
-  const hn::Rebind<int8_t, decltype(df)> d8;
   GroupScale group;
   if (!FindGroupScale(x, group)) return false;
   int32_t sums[2];
   for (size_t half = 0; half < 2; ++half) {
-    int8_t* HWY_RESTRICT q = chunk.q + position[2 * g + half] * kOrderRun;
-    auto sum = hn::Zero(di);
-    for (size_t i = 0; i < 16; i += hn::Lanes(df)) {
-      const auto y = hn::Mul(LoadFloats(df, x + 16 * half + i),
-                             hn::Set(df, group.inverse));
-      const auto code = hn::NearestInt(y);  // at most 127 by construction
-      sum = hn::Add(sum, code);
-      hn::StoreU(hn::DemoteTo(d8, code), d8, q + i);
-    }
-    sums[half] = hn::ReduceSum(di, sum);
-    chunk.scale16[2 * g + half] = group.scale;
-    chunk.sum16[2 * g + half] = group.scale * static_cast<float>(sums[half]);
+    const size_t run = 2 * g + half;
+    sums[half] = PackSixteen(x + 16 * half, group.inverse,
+                             chunk.q + position[run] * kOrderRun);
+    chunk.scale16[run] = group.scale;
+    chunk.sum16[run] = group.scale * static_cast<float>(sums[half]);
   }
   chunk.scale32[g] = group.scale;
   chunk.sum32[g] = group.scale * static_cast<float>(sums[0] + sums[1]);
   return true;
 }
 
-// Packs `cols` activations into ChunksOf(cols) chunks, padded with zeros.
-// False if a value is NaN or infinite.
+// The same for panels: integer sums, element order.
+template <class T>
+HWY_INLINE bool PackGroup(const T* HWY_RESTRICT x, size_t g,
+                          Int8PanelChunk& chunk) {
+  GroupScale group;
+  if (!FindGroupScale(x, group)) return false;
+  for (size_t half = 0; half < 2; ++half) {
+    chunk.sum16[2 * g + half] = PackSixteen(x + 16 * half, group.inverse,
+                                            chunk.q + 32 * g + 16 * half);
+  }
+  chunk.sum32[g] = chunk.sum16[2 * g] + chunk.sum16[2 * g + 1];
+  chunk.scale[g] = group.scale;
+  return true;
+}
+
+// Chunk c of a row; the last is padded with zeros, in `tail`.
+template <class T>
+HWY_INLINE const T* ChunkOf(const T* HWY_RESTRICT x, size_t cols, size_t c,
+                            T* HWY_RESTRICT tail) {
+  const size_t left = cols - c * kChunk;
+  if (left >= kChunk) return x + c * kChunk;
+  // All bits zero is 0 in every source type.
+  memset(static_cast<void*>(tail), 0, kChunk * sizeof(T));
+  memcpy(static_cast<void*>(tail), x + c * kChunk, left * sizeof(T));
+  return tail;
+}
+
+// Packs `cols` activations into ChunksOf(cols) chunks. False if a value is NaN
+// or infinite.
 template <class T>
 HWY_NOINLINE bool PackActivationRow(const T* HWY_RESTRICT x, size_t cols,
                                     const uint8_t* HWY_RESTRICT position,
                                     Int8RowChunk* HWY_RESTRICT out) {
+  T tail[kChunk];
   for (size_t c = 0; c < ChunksOf(cols); ++c) {
-    const T* HWY_RESTRICT from = x + c * kChunk;
-    T tail[kChunk];
-    const size_t left = cols - c * kChunk;
-    if (left < kChunk) {  // all bits zero is 0 in every source type
-      memset(static_cast<void*>(tail), 0, sizeof(tail));
-      memcpy(static_cast<void*>(tail), from, left * sizeof(T));
-      from = tail;
-    }
+    const T* HWY_RESTRICT from = ChunkOf(x, cols, c, tail);
     for (size_t g = 0; g < kChunk / 32; ++g) {
       if (!PackGroup(from + 32 * g, g, position, out[c])) return false;
+    }
+  }
+  return true;
+}
+
+// The same for panels, whose chunks are `stride` apart.
+template <class T>
+HWY_NOINLINE bool PackPanelRow(const T* HWY_RESTRICT x, size_t cols,
+                               Int8PanelChunk* HWY_RESTRICT out,
+                               size_t stride) {
+  T tail[kChunk];
+  for (size_t c = 0; c < ChunksOf(cols); ++c) {
+    const T* HWY_RESTRICT from = ChunkOf(x, cols, c, tail);
+    for (size_t g = 0; g < kChunk / 32; ++g) {
+      if (!PackGroup(from + 32 * g, g, out[c * stride])) return false;
+    }
+  }
+  return true;
+}
+
+// ---- bf16 tiles.
+
+// 32 columns of 16 tokens as one tile: [pair of columns][token][2]. Tokens from
+// `tokens` on are zeros.
+template <class T>
+HWY_INLINE void PackTile(const T* const HWY_RESTRICT* x, size_t col,
+                         size_t tokens, uint16_t* HWY_RESTRICT out) {
+  const hn::CappedTag<float, 16> df;
+  const hn::RebindToUnsigned<decltype(df)> d32;
+  const hn::Repartition<hwy::bfloat16_t, decltype(df)> dbf;
+  using V = hn::Vec<decltype(d32)>;
+  const size_t n = hn::Lanes(df);
+  auto* HWY_RESTRICT tile = reinterpret_cast<uint8_t*>(out);
+  for (size_t i = 0; i < 32; i += 2 * n) {
+    const auto pairs = [&](size_t t) HWY_ATTR -> V {
+      if (t >= tokens) return hn::Zero(d32);
+      const T* HWY_RESTRICT p = x[t] + col + i;
+      return hn::BitCast(d32, hn::OrderedDemote2To(dbf, LoadFloats(df, p),
+                                                   LoadFloats(df, p + n)));
+    };
+    for (size_t t = 0; t < 16; t += 4) {
+      StoreTransposed(d32, pairs(t), pairs(t + 1), pairs(t + 2), pairs(t + 3),
+                      i / 2, t, tile);
+    }
+  }
+}
+
+// Packs 16 tokens from `token` on, or the last `count`, from rows `stride`
+// elements apart. False if a value is NaN or infinite.
+template <class T>
+HWY_NOINLINE bool PackTokenTiles(const T* HWY_RESTRICT x, size_t stride,
+                                 size_t token, size_t count, size_t cols,
+                                 const Bf16Layout& layout,
+                                 uint16_t* HWY_RESTRICT out) {
+  T tail[16][kChunk];
+  const T* rows[16];
+  for (size_t c = 0; c < ChunksOf(cols); ++c) {
+    for (size_t t = 0; t < count; ++t) {
+      rows[t] = ChunkOf(x + t * stride, cols, c, tail[t]);
+      GroupScale unused;
+      for (size_t g = 0; g < kChunk / 32; ++g) {
+        if (!FindGroupScale(rows[t] + 32 * g, unused)) return false;
+      }
+    }
+    for (size_t i = 0; i < kChunk; i += 32) {
+      PackTile(rows, i, count, out + layout.Tile(token, c * kChunk + i));
     }
   }
   return true;

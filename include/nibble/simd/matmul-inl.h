@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: MIT
+// Micro-kernels of the int8 matmul: panels x activations, the same for every
+// format. Lanes are rows; activations are broadcast four columns at a time.
+#if defined(NIBBLE_SIMD_MATMUL_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_SIMD_MATMUL_INL_H_
+#undef NIBBLE_SIMD_MATMUL_INL_H_
+#else
+#define NIBBLE_SIMD_MATMUL_INL_H_
+#endif
+
+#include "nibble/formats/nodes.h"
+#include "nibble/simd/panel-inl.h"
+#include "nibble/simd/panel.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nibble {
+namespace HWY_NAMESPACE {
+
+// Columns unpacked at a time: codes of 16 (AVX2) or 32 KiB (AVX-512 VNNI, whose
+// cores have 48 KiB of L1) stay in L1 while the tokens stream past them.
+inline constexpr size_t kPanelCols = 1024;
+
+// Makes the compiler hold `v` in a register here. Without it g++ 12 and clang 14
+// regroup the sums of an unrolled loop into a tree, whose leaves they then spill
+// (AVX2, Q4_0: 75 -> 1 GFLOPS).
+#if HWY_ARCH_X86 && HWY_TARGET < HWY_EMU128 && !HWY_COMPILER_MSVC
+template <class V>
+HWY_INLINE void Pin(V& v) {
+  __asm__("" : "+v"(v.raw));
+}
+#else
+template <class V>
+HWY_INLINE void Pin(V&) {}
+#endif
+
+template <PanelMath kMath, size_t kSub, bool kMin>
+struct PanelKernel {
+  static constexpr bool kManyRegisters = HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3;
+  static constexpr size_t kPlanes = kMath == PanelMath::kPlanes ? 2 : 1;
+  // Pairs added up in 16 bits before they are widened.
+  static constexpr size_t kDepth = kMath == PanelMath::kPairs4   ? 4
+                                   : kMath == PanelMath::kPairs2 ? 2
+                                   : kMath == PanelMath::kPairs1 ? 1
+                                   : kSub / 4 < 8                ? kSub / 4
+                                                                 : 8;
+  // Tokens per step: as many as the registers hold.
+  static constexpr size_t kTokens =
+      HWY_TARGET == HWY_EMU128                   ? 1
+      : kMath == PanelMath::kQuads               ? 6
+      : kDepth < kSub / 4 && !kManyRegisters ? 3
+                                                 : 4;
+  static constexpr size_t kXStride = sizeof(Int8PanelChunk);
+  static constexpr size_t kKStride = kPanelRows * 4;
+  static constexpr size_t kPlaneBytes = kSub / 4 * kKStride;
+  static constexpr size_t kMaxSubs = kPanelCols / kSub;
+  static constexpr size_t kN = kPanelRows / 2;
+  // Vectors of rows per pass over a panel; planes come in twos themselves.
+  static constexpr size_t kV = kPlanes == 2 ? 1 : 2;
+
+  using DI = PanelD32;
+  using DF = hn::RebindToFloat<DI>;
+  using D16 = hn::Repartition<int16_t, DI>;
+  using D8 = hn::Repartition<uint8_t, DI>;
+  using DI8 = hn::Repartition<int8_t, DI>;
+  using VI = hn::Vec<DI>;
+  using VF = hn::Vec<DF>;
+  using V16 = hn::Vec<D16>;
+  // What is added per sub-block and token: -bias * sum, or sum * scale for mins.
+  using Correction = hwy::If<kMin, float, int32_t>;
+
+  static HWY_INLINE hn::Vec<DI8> Four(const int8_t* HWY_RESTRICT codes) {
+    const auto four = static_cast<int32_t>(formats::Load32(codes));
+    return hn::BitCast(DI8(), hn::Set(DI(), four));
+  }
+  static HWY_INLINE hn::Vec<D8> LoadCodes(const uint8_t* HWY_RESTRICT codes) {
+    return hn::Load(D8(), codes);
+  }
+
+  // Corrections of one token's chunk -> to[kSubs of a chunk].
+  static HWY_INLINE void Correct(const Int8PanelChunk& x, int bias,
+                                 Correction* HWY_RESTRICT to) {
+    const hn::CappedTag<float, 8> df;
+    const hn::RebindToSigned<decltype(df)> di;
+    const size_t n = hn::Lanes(df);
+    const int32_t* HWY_RESTRICT sums = kSub == 32 ? x.sum32 : x.sum16;
+    if constexpr (!kMin) {
+      const auto factor = hn::Set(di, -bias);
+      for (size_t i = 0; i < 256 / kSub; i += n) {
+        hn::StoreU(hn::Mul(hn::LoadU(di, sums + i), factor), di, to + i);
+      }
+    } else if constexpr (kSub == 32) {
+      for (size_t i = 0; i < 8; i += n) {
+        const auto sum = hn::ConvertTo(df, hn::LoadU(di, sums + i));
+        hn::StoreU(hn::Mul(sum, hn::LoadU(df, x.scale + i)), df, to + i);
+      }
+    } else {
+      for (size_t i = 0; i < 8; i += n) {
+        const auto scale = hn::LoadU(df, x.scale + i);
+        const auto low = hn::ConvertTo(df, hn::LoadU(di, sums + 2 * i));
+        const auto high = hn::ConvertTo(df, hn::LoadU(di, sums + 2 * i + n));
+        hn::StoreU(hn::Mul(low, hn::InterleaveWholeLower(df, scale, scale)), df,
+                   to + 2 * i);
+        hn::StoreU(hn::Mul(high, hn::InterleaveWholeUpper(df, scale, scale)),
+                   df, to + 2 * i + n);
+      }
+    }
+  }
+
+  // Sums of two vectors of weights: two groups of rows, or two planes of one.
+  template <size_t T>
+  using Pairs = V16[T][2];
+
+  // sum[t][v] += products of one sub-block: quads, straight into 32 bits.
+  template <size_t T>
+  static HWY_INLINE void Quads(const uint8_t* HWY_RESTRICT w,
+                               const int8_t* HWY_RESTRICT x, VI (&sum)[T][kV]) {
+    HWY_UNROLL(8)
+    for (size_t j = 0; j < kSub / 4; ++j) {
+      const auto w0 = LoadCodes(w + j * kKStride);
+      const auto w1 = LoadCodes(w + j * kKStride + kKStride / 2);
+      HWY_UNROLL(8)
+      for (size_t t = 0; t < T; ++t) {
+        const auto x4 = Four(x + t * kXStride + 4 * j);
+        sum[t][0] = hn::SumOfMulQuadAccumulate(DI(), w0, x4, sum[t][0]);
+        sum[t][1] = hn::SumOfMulQuadAccumulate(DI(), w1, x4, sum[t][1]);
+      }
+    }
+  }
+
+  // 16-bit sums of products, kDepth deep: they cannot saturate. The second
+  // vector of weights is `second` bytes behind the first.
+  template <size_t T>
+  static HWY_INLINE void SumPairs(const uint8_t* HWY_RESTRICT w, size_t second,
+                                  const int8_t* HWY_RESTRICT x,
+                                  Pairs<T>& pairs) {
+    HWY_UNROLL(8)
+    for (size_t j = 0; j < kDepth; ++j) {
+      const auto w0 = LoadCodes(w + j * kKStride);
+      const auto w1 = LoadCodes(w + j * kKStride + second);
+      HWY_UNROLL(8)
+      for (size_t t = 0; t < T; ++t) {
+        const auto x4 = Four(x + t * kXStride + 4 * j);
+        const V16 p0 = hn::SatWidenMulPairwiseAdd(D16(), w0, x4);
+        const V16 p1 = hn::SatWidenMulPairwiseAdd(D16(), w1, x4);
+        pairs[t][0] = j == 0 ? p0 : hn::Add(pairs[t][0], p0);
+        pairs[t][1] = j == 0 ? p1 : hn::Add(pairs[t][1], p1);
+        Pin(pairs[t][0]);
+        Pin(pairs[t][1]);
+      }
+    }
+  }
+
+  static HWY_INLINE VI Widen(V16 pairs, int16_t weight) {
+    return hn::WidenMulPairwiseAdd(DI(), pairs, hn::Set(D16(), weight));
+  }
+
+  // sum[t][v] += products of one sub-block.
+  template <size_t T>
+  static HWY_INLINE void Products(const uint8_t* HWY_RESTRICT w,
+                                  const int8_t* HWY_RESTRICT x,
+                                  VI (&sum)[T][kV]) {
+    if constexpr (kMath == PanelMath::kQuads) {
+      Quads<T>(w, x, sum);
+    } else if constexpr (kPlanes == 2) {
+      Pairs<T> planes;
+      SumPairs<T>(w, kPlaneBytes, x, planes);
+      HWY_UNROLL(8)
+      for (size_t t = 0; t < T; ++t) {
+        sum[t][0] = hn::Add(sum[t][0], hn::Add(Widen(planes[t][0], 1),
+                                               Widen(planes[t][1], 16)));
+      }
+    } else {
+      HWY_UNROLL(4)
+      for (size_t j = 0; j < kSub / 4; j += kDepth) {
+        Pairs<T> pairs;
+        SumPairs<T>(w + j * kKStride, kKStride / 2, x + 4 * j, pairs);
+        HWY_UNROLL(8)
+        for (size_t t = 0; t < T; ++t) {
+          sum[t][0] = hn::Add(sum[t][0], Widen(pairs[t][0], 1));
+          sum[t][1] = hn::Add(sum[t][1], Widen(pairs[t][1], 1));
+        }
+      }
+    }
+  }
+
+  // The corrections of T tokens.
+  template <size_t T>
+  struct Corrections {
+    HWY_ALIGN Correction values[T][kMaxSubs];
+
+    HWY_INLINE void Fill(const Int8PanelChunk* HWY_RESTRICT x,
+                         size_t chunk_stride, size_t cols, int bias) {
+      for (size_t t = 0; t < T; ++t) {
+        for (size_t i = 0; i * 256 < cols; ++i) {
+          Correct(x[i * chunk_stride + t], bias, values[t] + i * 256 / kSub);
+        }
+      }
+    }
+    // What the integer sums of sub-block s start from.
+    HWY_INLINE void Start(size_t s, VI (&sum)[T][kV]) const {
+      HWY_UNROLL(8)
+      for (size_t t = 0; t < T; ++t) {
+        HWY_UNROLL(2)
+        for (size_t v = 0; v < kV; ++v) {
+          if constexpr (kMin) {
+            sum[t][v] = hn::Zero(DI());
+          } else {
+            sum[t][v] = hn::Set(DI(), values[t][s]);
+          }
+        }
+      }
+    }
+    // f -= min * sum of the activations.
+    HWY_INLINE void Subtract(size_t s, const float* HWY_RESTRICT min,
+                             VF (&f)[T][kV]) const {
+      HWY_UNROLL(8)
+      for (size_t t = 0; t < T; ++t) {
+        const VF sums = hn::Set(DF(), values[t][s]);
+        HWY_UNROLL(2)
+        for (size_t v = 0; v < kV; ++v) {
+          f[t][v] = hn::NegMulAdd(hn::Load(DF(), min + v * kN), sums, f[t][v]);
+        }
+      }
+    }
+  };
+
+  // f += sums * scale of the weights * scale of the activations.
+  template <size_t T>
+  static HWY_INLINE void Scale(const VI (&sum)[T][kV],
+                               const float* HWY_RESTRICT w_scale,
+                               const float* HWY_RESTRICT x_scale,
+                               VF (&f)[T][kV]) {
+    const DF df;
+    HWY_UNROLL(8)
+    for (size_t t = 0; t < T; ++t) {
+      const VF x = hn::Set(df, x_scale[t * kXStride / sizeof(float)]);
+      HWY_UNROLL(2)
+      for (size_t v = 0; v < kV; ++v) {
+        const VF scale = hn::Mul(hn::Load(df, w_scale + v * kN), x);
+        f[t][v] = hn::MulAdd(hn::ConvertTo(df, sum[t][v]), scale, f[t][v]);
+      }
+    }
+  }
+
+  template <size_t T>
+  static HWY_INLINE void AddTo(const VF (&f)[T][kV], float* HWY_RESTRICT c) {
+    const DF df;
+    HWY_UNROLL(8)
+    for (size_t t = 0; t < T; ++t) {
+      HWY_UNROLL(2)
+      for (size_t v = 0; v < kV; ++v) {
+        float* HWY_RESTRICT to = c + t * kPanelRows + v * kN;
+        hn::Store(hn::Add(hn::Load(df, to), f[t][v]), df, to);
+      }
+    }
+  }
+
+  // kV vectors of rows times T tokens.
+  template <size_t T>
+  static HWY_INLINE void Pass(const Int8Panel& rows, size_t cols,
+                              const Corrections<T>& corrections,
+                              const Int8PanelChunk* HWY_RESTRICT x,
+                              size_t chunk_stride, float* HWY_RESTRICT c) {
+    VF f[T][kV];
+    HWY_UNROLL(8)
+    for (size_t t = 0; t < T; ++t) {
+      HWY_UNROLL(2)
+      for (size_t v = 0; v < kV; ++v) f[t][v] = hn::Zero(DF());
+    }
+    const uint8_t* HWY_RESTRICT w = rows.codes;
+    for (size_t s = 0; s < cols / kSub; ++s) {
+      const size_t k = s * kSub;
+      const Int8PanelChunk* chunk = x + k / 256 * chunk_stride;
+      VI sum[T][kV];
+      corrections.Start(s, sum);
+      Products<T>(w, chunk->q + k % 256, sum);
+      Scale<T>(sum, rows.scale + s * kPanelRows, chunk->scale + k % 256 / 32,
+               f);
+      if constexpr (kMin) corrections.Subtract(s, rows.min + s * kPanelRows, f);
+      w += kPlanes * kPlaneBytes;
+    }
+    AddTo<T>(f, c);
+  }
+
+  // c[t][row] += one panel times T tokens. x: the first token's first chunk;
+  // chunk_stride: chunks from one 256 columns to the next.
+  template <size_t T>
+  static HWY_INLINE void Group(const Int8Panel& panel, size_t cols, int bias,
+                               const Int8PanelChunk* HWY_RESTRICT x,
+                               size_t chunk_stride, float* HWY_RESTRICT c) {
+    Corrections<T> corrections;
+    corrections.Fill(x, chunk_stride, cols, bias);
+    for (size_t v = 0; v < 2; v += kV) {
+      const Int8Panel rows = {panel.codes + v * kKStride / 2,
+                              panel.scale + v * kN, panel.min + v * kN};
+      Pass<T>(rows, cols, corrections, x, chunk_stride, c + v * kN);
+    }
+  }
+
+  // All tokens, T at a time, then half as many: a variant for every remainder
+  // would double the code for the sake of the last few tokens.
+  template <size_t T>
+  static HWY_INLINE void Groups(const Int8Panel& panel, size_t cols, int bias,
+                                const Int8PanelChunk* HWY_RESTRICT x,
+                                size_t chunk_stride, size_t tokens,
+                                float* HWY_RESTRICT c) {
+    for (; tokens >= T; tokens -= T) {
+      Group<T>(panel, cols, bias, x, chunk_stride, c);
+      x += T;
+      c += T * kPanelRows;
+    }
+    if constexpr (T > 1) {
+      Groups<(T + 1) / 2>(panel, cols, bias, x, chunk_stride, tokens, c);
+    }
+  }
+};
+
+// c[token][row] += panel * x over `cols` columns. x: chunk of the first token;
+// chunk_stride: chunks from one 256 columns to the next.
+template <PanelMath kMath, size_t kSub, bool kMin>
+HWY_NOINLINE void MultiplyInt8Panel(const Int8Panel& panel, size_t cols,
+                                    int bias,
+                                    const Int8PanelChunk* HWY_RESTRICT x,
+                                    size_t chunk_stride, size_t tokens,
+                                    float* HWY_RESTRICT c) {
+  using Kernel = PanelKernel<kMath, kSub, kMin>;
+  Kernel::template Groups<Kernel::kTokens>(panel, cols, bias, x, chunk_stride,
+                                           tokens, c);
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble
+HWY_AFTER_NAMESPACE();
+
+#endif  // NIBBLE_SIMD_MATMUL_INL_H_

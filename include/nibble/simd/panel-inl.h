@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+// Panel driver, generic over a format: unpacks rows once for a matmul.
+#if defined(NIBBLE_SIMD_PANEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_SIMD_PANEL_INL_H_
+#undef NIBBLE_SIMD_PANEL_INL_H_
+#else
+#define NIBBLE_SIMD_PANEL_INL_H_
+#endif
+
+#include <type_traits>
+#include <utility>
+
+#include "nibble/simd/machine-inl.h"
+#include "nibble/simd/panel.h"
+#include "nibble/simd/scales-inl.h"
+#include "nibble/simd/transpose-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nibble {
+namespace HWY_NAMESPACE {
+
+// u8 x s8 quads summed into 32 bits by one instruction.
+inline constexpr bool kHasQuads =
+    HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL;
+
+// Lanes of a panel are rows: two vectors of 32-bit lanes.
+using PanelD32 = hn::ScalableTag<int32_t>;
+inline constexpr size_t kPanelRows = 2 * HWY_MAX_LANES_D(PanelD32);
+
+// The integers of a format as unsigned bytes: code = level + kBias.
+template <class F>
+struct PanelTraits {
+  using Codes = typename F::Codes;
+  static constexpr bool kHasMin = formats::kIsPresent<typename F::MinCodes>;
+  static constexpr bool kHasShift = formats::kIsPresent<typename F::ShiftCodes>;
+  static constexpr bool kHasSigns = formats::kIsPresent<typename F::Signs>;
+  static constexpr bool kSigned = formats::IsSigned<Codes>::value;
+  static_assert(F::kShift >= 0, "a negative shift needs a larger bias");
+  static_assert(!(kHasSigns && (kSigned || kHasShift || F::kZero != 0)),
+                "signs go with plain magnitudes");
+
+  // Added to the decoded byte; the zero point stays in it.
+  static constexpr int kAdd = kSigned || kHasSigns ? F::kMaxCode : 0;
+  static constexpr int kBias = kAdd + F::kZero;
+  static constexpr int kRange = F::kMaxCode + kAdd + F::kShift;
+
+  // Scales that span more than 32 weights are repeated.
+  static constexpr size_t kSub = F::kSub < 32 ? F::kSub : 32;
+  static_assert(kSub == 16 || kSub == 32, "sub-blocks of 16 or n * 32");
+
+  static constexpr PanelMath kMath =
+      kHasQuads                      ? PanelMath::kQuads
+      : kRange <= MaxPairCode(8) ? PanelMath::kPairs8
+      : kRange <= MaxPairCode(4) ? PanelMath::kPairs4
+      : kRange <= MaxPairCode(2) ? PanelMath::kPairs2
+      : kRange <= MaxPairCode(1) ? PanelMath::kPairs1
+                                 : PanelMath::kPlanes;
+  static constexpr size_t kPlanes = kMath == PanelMath::kPlanes ? 2 : 1;
+  static constexpr PanelShape kShape = {kMath, kSub == 16, kHasMin, kBias};
+};
+
+// Unpacks panels of u8 codes, four rows and one block at a time: everything
+// between the packed bytes and the panel stays in registers.
+template <class F>
+struct Int8Unpacker {
+  using Traits = PanelTraits<F>;
+  using Block = typename F::Block;
+  // Shifts differ per sub-block, so a step must not span two of them.
+  static constexpr size_t kStep =
+      Traits::kHasShift && Traits::kSub == 16 ? 16 : 32;
+  using D8 = hn::CappedTag<uint8_t, kStep>;
+  static constexpr size_t kLanes = HWY_MAX_LANES_D(D8);
+  using V8 = hn::Vec<D8>;
+  static constexpr size_t kKStride = kPanelRows * 4;  // bytes per 4 columns
+  static constexpr size_t kPlaneBytes = Traits::kSub / 4 * kKStride;
+  static constexpr size_t kSubBytes = Traits::kPlanes * kPlaneBytes;
+
+  // Four rows' worth of one block.
+  struct Rows4 {
+    const Block* x[4];
+    SubScales<F> sub[4];
+    HWY_ALIGN uint8_t sign_buffer[4][F::kBlock / 8 + 8];
+    const uint8_t* signs[4];
+  };
+
+  // The unsigned codes of weights [kE, kE + kLanes) of a block.
+  template <size_t kE>
+  static HWY_INLINE V8 Codes(const Block* HWY_RESTRICT x,
+                             const uint8_t* HWY_RESTRICT signs) {
+    const D8 d8;
+    const V8 v = Simd<D8>::template Eval<kE>(typename F::Codes(), x);
+    if constexpr (Traits::kHasSigns) {
+      const V8 zero = hn::Set(d8, static_cast<uint8_t>(Traits::kAdd));
+      const auto negative = hn::LoadMaskBits(d8, signs + kE / 8);
+      return hn::IfThenElse(negative, hn::Sub(zero, v), hn::Add(zero, v));
+    } else if constexpr (Traits::kHasShift) {
+      const int shift = formats::Scalar::Eval(typename F::ShiftCodes(), *x,
+                                              kE / F::kSub);
+      const int add = Traits::kAdd + F::kShift * shift;
+      return hn::Add(v, hn::Set(d8, static_cast<uint8_t>(add)));
+    } else if constexpr (Traits::kAdd != 0) {
+      return hn::Add(v, hn::Set(d8, static_cast<uint8_t>(Traits::kAdd)));
+    } else {
+      return v;
+    }
+  }
+
+  // Codes of four rows -> [k / 4][row][4].
+  static HWY_INLINE void StoreCodes(V8 a, V8 b, V8 c, V8 d,
+                                    uint8_t* HWY_RESTRICT to) {
+    const hn::Repartition<uint32_t, D8> d32;
+    auto a32 = hn::BitCast(d32, a);
+    auto b32 = hn::BitCast(d32, b);
+    auto c32 = hn::BitCast(d32, c);
+    auto d32v = hn::BitCast(d32, d);
+    Transpose4(d32, a32, b32, c32, d32v);
+    // Sixteen columns on: the same sub-block or the next.
+    constexpr size_t kNext = Traits::kSub == 16 ? kSubBytes : 4 * kKStride;
+    StoreBlocks(d32, a32, to, kNext);
+    StoreBlocks(d32, b32, to + kKStride, kNext);
+    StoreBlocks(d32, c32, to + 2 * kKStride, kNext);
+    StoreBlocks(d32, d32v, to + 3 * kKStride, kNext);
+  }
+
+  template <size_t kE>
+  static HWY_INLINE void Step(const Rows4& rows, uint8_t* HWY_RESTRICT codes) {
+    const D8 d8;
+    const V8 a = Codes<kE>(rows.x[0], rows.signs[0]);
+    const V8 b = Codes<kE>(rows.x[1], rows.signs[1]);
+    const V8 c = Codes<kE>(rows.x[2], rows.signs[2]);
+    const V8 d = Codes<kE>(rows.x[3], rows.signs[3]);
+    uint8_t* HWY_RESTRICT to = codes + kE / Traits::kSub * kSubBytes +
+                               kE % Traits::kSub / 4 * kKStride;
+    if constexpr (Traits::kPlanes == 1) {
+      StoreCodes(a, b, c, d, to);
+    } else {
+      const V8 low = hn::Set(d8, uint8_t{15});
+      StoreCodes(hn::And(a, low), hn::And(b, low), hn::And(c, low),
+                 hn::And(d, low), to);
+      StoreCodes(hn::ShiftRight<4>(a), hn::ShiftRight<4>(b),
+                 hn::ShiftRight<4>(c), hn::ShiftRight<4>(d), to + kPlaneBytes);
+    }
+  }
+
+  template <size_t... kI>
+  static HWY_INLINE void Steps(std::index_sequence<kI...>, const Rows4& rows,
+                               uint8_t* HWY_RESTRICT codes) {
+    (Step<kI * kLanes>(rows, codes), ...);
+  }
+
+  // The scales (or mins) of four rows -> [sub-block][row].
+  static HWY_INLINE void StoreScales(const float* a, const float* b,
+                                     const float* c, const float* d,
+                                     float* HWY_RESTRICT to) {
+    constexpr size_t kSubs = F::kBlock / Traits::kSub;
+    if constexpr (kSubs % 4 == 0 && F::kSub <= 32) {
+      const hn::Full128<float> df;
+      for (size_t s = 0; s < kSubs; s += 4) {
+        auto va = hn::Load(df, a + s);
+        auto vb = hn::Load(df, b + s);
+        auto vc = hn::Load(df, c + s);
+        auto vd = hn::Load(df, d + s);
+        Transpose4(df, va, vb, vc, vd);
+        hn::StoreU(va, df, to + s * kPanelRows);
+        hn::StoreU(vb, df, to + (s + 1) * kPanelRows);
+        hn::StoreU(vc, df, to + (s + 2) * kPanelRows);
+        hn::StoreU(vd, df, to + (s + 3) * kPanelRows);
+      }
+    } else {
+      for (size_t s = 0; s < kSubs; ++s) {
+        const size_t from = s * Traits::kSub / F::kSub;
+        float* row = to + s * kPanelRows;
+        row[0] = a[from];
+        row[1] = b[from];
+        row[2] = c[from];
+        row[3] = d[from];
+      }
+    }
+  }
+
+  static HWY_INLINE void UnpackBlock(Rows4& rows, const float* row_scale,
+                                     uint8_t* HWY_RESTRICT codes,
+                                     float* HWY_RESTRICT scale,
+                                     float* HWY_RESTRICT min) {
+    for (size_t i = 0; i < 4; ++i) {
+      rows.sub[i].Decode(*rows.x[i], row_scale[i]);
+      if constexpr (Traits::kHasSigns) {
+        rows.signs[i] =
+            SignBits(typename F::Signs(), rows.x[i], rows.sign_buffer[i]);
+      }
+    }
+    Steps(std::make_index_sequence<F::kBlock / kLanes>(), rows, codes);
+    const auto& sub = rows.sub;
+    StoreScales(sub[0].scale, sub[1].scale, sub[2].scale, sub[3].scale, scale);
+    if constexpr (Traits::kHasMin) {
+      StoreScales(sub[0].min, sub[1].min, sub[2].min, sub[3].min, min);
+    }
+  }
+
+  // Rows [r, r + 4) of the panel.
+  static HWY_INLINE void UnpackRows(const PanelSource& source, size_t r,
+                                    const Int8Panel& out) {
+    Rows4 rows = {};
+    float row_scale[4];
+    for (size_t i = 0; i < 4; ++i) {
+      const uint8_t* row = source.Row(r + i);
+      row_scale[i] = formats::Reader<F>::RowScale(row);
+      rows.x[i] = reinterpret_cast<const Block*>(row + F::kRowHeader) +
+                  source.col0 / F::kBlock;
+    }
+    uint8_t* codes = out.codes + r * 4;
+    float* scale = out.scale + r;
+    float* min = out.min + r;
+    constexpr size_t kScales = F::kBlock / Traits::kSub * kPanelRows;
+    for (size_t b = 0; b < source.cols / F::kBlock; ++b) {
+      UnpackBlock(rows, row_scale, codes, scale, min);
+      for (const Block*& x : rows.x) ++x;
+      codes += F::kBlock / Traits::kSub * kSubBytes;
+      scale += kScales;
+      min += kScales;
+    }
+  }
+};
+
+// kPanelRows rows of a K block as u8 codes with exact scales.
+template <class F>
+HWY_NOINLINE void UnpackInt8Panel(const PanelSource& source,
+                                  const Int8Panel& out) {
+  for (size_t r = 0; r < kPanelRows; r += 4) {
+    Int8Unpacker<F>::UnpackRows(source, r, out);
+  }
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble
+HWY_AFTER_NAMESPACE();
+
+#endif  // NIBBLE_SIMD_PANEL_INL_H_

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// Panels: what weights and activations look like inside a matmul. Plain data,
+// shared by the per-target kernels and the code that drives them.
+#ifndef NIBBLE_SIMD_PANEL_H_
+#define NIBBLE_SIMD_PANEL_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace nibble {
+
+// ---- Activations.
+
+// 256 columns of one token, kInt8Panels. The packed matrix is
+// Int8PanelChunk[columns / 256][tokens]: the tokens a kernel works on are
+// neighbours, and no stride is a multiple of 4 KiB (which cost up to 10 %).
+struct alignas(64) Int8PanelChunk {
+  int8_t q[256];      // in [-127, 127]
+  float scale[8];     // per 32
+  int32_t sum32[8];   // of the codes, per 32
+  int32_t sum16[16];  // and per 16
+};
+static_assert(sizeof(Int8PanelChunk) == 384, "six cache lines");
+
+// kBf16Panels: tiles of 16 tokens x 32 columns, a dword holding two columns of
+// one token: [columns / 512][tokens / 32][columns / 32 % 16][2][16 pairs][16].
+// The last block of columns may be narrower than 512; tokens are padded to 32.
+inline constexpr size_t kBf16BlockCols = 512;
+inline constexpr size_t kBf16Tokens = 32;
+inline constexpr size_t kBf16Tile = 512;  // elements
+
+struct Bf16Layout {
+  size_t cols;    // a multiple of 256
+  size_t tokens;  // a multiple of 32
+
+  size_t BlockWidth(size_t col) const {
+    const size_t left = cols - col / kBf16BlockCols * kBf16BlockCols;
+    return left < kBf16BlockCols ? left : kBf16BlockCols;
+  }
+  // Where the tile of a token and a column starts, in elements.
+  size_t Tile(size_t token, size_t col) const {
+    const size_t block = col / kBf16BlockCols * kBf16BlockCols;
+    const size_t panel = token / kBf16Tokens * kBf16Tokens;
+    return block * tokens + panel * BlockWidth(col) +
+           (col - block) / 32 * 2 * kBf16Tile +
+           (token - panel) / 16 * kBf16Tile;
+  }
+};
+
+// ---- Weights.
+
+// How u8 codes times s8 activations are summed without ever saturating.
+enum class PanelMath : uint8_t {
+  kQuads,   // four products straight into 32 bits (VNNI)
+  kPairs8,  // pairs into 16 bits, eight pairs deep: codes up to 16
+  kPairs4,  // four deep: codes up to 32
+  kPairs2,  // two deep: codes up to 64
+  kPairs1,  // one: codes up to 129
+  kPlanes,  // low and high nibbles apart, each eight deep: any code
+};
+inline constexpr size_t kPanelMaths = 6;
+
+// The largest code whose products with +-127 can be summed `depth` pairs deep.
+constexpr int MaxPairCode(int depth) { return 32767 / (2 * 127 * depth); }
+static_assert(MaxPairCode(8) == 16 && MaxPairCode(2) == 64 &&
+                  MaxPairCode(1) == 129,
+              "see PanelMath");
+
+// What a kernel must know about the panels of a format.
+struct PanelShape {
+  PanelMath math;
+  bool per16;    // scales per 16 columns instead of 32
+  bool has_min;  // x = scale * level - min
+  int bias;      // stored code = level + bias
+};
+
+// `cols` columns of a few rows, as they lie in the packed matrix.
+struct PanelSource {
+  const uint8_t* row0;
+  size_t stride_bytes;
+  size_t rows;  // rows beyond are copies of the last: they are never stored
+  size_t col0;  // a multiple of 256
+  size_t cols;  // a multiple of the block
+
+  const uint8_t* Row(size_t r) const {
+    return row0 + (r < rows ? r : rows - 1) * stride_bytes;
+  }
+};
+
+// An unpacked panel of R rows (MatmulKernels::panel_rows):
+//   codes  [cols / sub][planes][sub / 4][R][4], sub = 16 or 32
+//   scale  [cols / sub][R], min likewise
+struct Int8Panel {
+  uint8_t* codes;
+  float* scale;
+  float* min;
+};
+
+// ---- bf16 panels: [cols / 32][kBf16Rows][32], a line of 32 weights per row.
+inline constexpr size_t kBf16Rows = 32;
+inline constexpr size_t kBf16LineElements = kBf16Rows * 32;
+
+// A bf16 panel being unpacked, 64 weights per step.
+struct Bf16Feed {
+  PanelSource source;
+  uint16_t* out;
+  size_t row, col;  // the next weights: row of the panel, column of the source
+  float row_scale;
+  alignas(64) uint8_t state[512];  // decoded scales of the block at hand
+
+  void Start(const PanelSource& from, uint16_t* to) {
+    source = from;
+    out = to;
+    row = col = 0;
+  }
+  size_t Steps() const { return source.rows * ((source.cols + 63) / 64); }
+};
+
+}  // namespace nibble
+
+#endif  // NIBBLE_SIMD_PANEL_H_

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+#include "nibble/matmul.h"
+
+#include <new>
+
+#include "nibble/cpu.h"
+#include "nibble/matvec.h"
+#include "src/check.h"
+#include "src/cpu_init.h"
+#include "src/matmul_job.h"
+
+namespace nibble {
+namespace {
+
+// Rows are shared out in whole panels of any layout.
+constexpr size_t kSplitRows = 32;
+
+// Cache-line aligned heap memory for the calls that were given none.
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() {
+    if (data_ != nullptr) ::operator delete(data_, std::align_val_t{64});
+  }
+  bool Allocate(size_t bytes) noexcept {
+    data_ = ::operator new(bytes, std::align_val_t{64}, std::nothrow);
+    return data_ != nullptr;
+  }
+  void* data() const noexcept { return data_; }
+
+ private:
+  void* data_ = nullptr;
+};
+
+// Runs the job on the caller's threads, or here.
+void Run(MatmulJob& job, const ParallelFor* parallel) noexcept {
+  const auto task = [](void* arg, size_t part) {
+    const auto& own = *static_cast<const MatmulJob*>(arg);
+    if (own.x.layout.kind == ActivationKind::kBf16Panels) {
+      MultiplyBf16(own, part);
+    } else {
+      MultiplyInt8(own, part);
+    }
+  };
+  if (parallel == nullptr) {
+    task(&job, 0);
+  } else {
+    parallel->run(parallel->context, job.threads, task, &job);
+  }
+}
+
+// ---- Arguments.
+
+Status CheckShapes(const ConstMatrix& weights, size_t tokens, size_t cols,
+                   const MutableMatrix& y) noexcept {
+  NIBBLE_RETURN_IF_ERROR(CheckPackedMatrix("weights", weights));
+  NIBBLE_RETURN_IF_ERROR(CheckMatrix("y", y));
+  if (y.type != Type::kF32) {
+    return InvalidArgument("y: %s given, F32 wanted", TypeName(y.type));
+  }
+  if (cols != weights.cols) {
+    return InvalidArgument("x has %zu columns, weights have %zu", cols,
+                           weights.cols);
+  }
+  if (y.rows != tokens || y.cols != weights.rows) {
+    return InvalidArgument("y is %zu x %zu, must be %zu x %zu", y.rows, y.cols,
+                           tokens, weights.rows);
+  }
+  return OkStatus();
+}
+
+Status CheckPacked(const PackedActivations& x) noexcept {
+  if (PackedActivationBytes(x.layout, x.tokens, x.cols) == 0) {
+    return InvalidArgument("x: %zu x %zu is no size of packed activations",
+                           x.tokens, x.cols);
+  }
+  if (x.layout.kind == ActivationKind::kBf16Panels && !UsesAmx()) {
+    return Unsupported("x: bf16 panels need AMX, which is not in use");
+  }
+  if (x.data == nullptr || reinterpret_cast<uintptr_t>(x.data) % 64 != 0) {
+    return InvalidArgument("x: data is null or not aligned to 64 bytes");
+  }
+  return OkStatus();
+}
+
+Status CheckOptions(const MatmulOptions& options) noexcept {
+  NIBBLE_RETURN_IF_ERROR(CheckShare(options.share));
+  if (reinterpret_cast<uintptr_t>(options.scratch) % 64 != 0) {
+    return InvalidArgument("scratch: not aligned to 64 bytes");
+  }
+  return OkStatus();
+}
+
+// Points the job at the caller's scratch, or allocates in `buffer`.
+Status FindScratch(const MatmulOptions& options, MatmulJob* job,
+                   Buffer* buffer) noexcept {
+  const size_t bytes = job->scratch_bytes * job->threads;
+  if (options.scratch != nullptr) {
+    if (options.scratch_bytes < bytes) {
+      return InvalidArgument("scratch: %zu bytes given, %zu needed",
+                             options.scratch_bytes, bytes);
+    }
+    job->scratch = static_cast<uint8_t*>(options.scratch);
+    return OkStatus();
+  }
+  if (!buffer->Allocate(bytes)) {
+    return ResourceError("matmul: no memory for %zu bytes of scratch", bytes);
+  }
+  job->scratch = static_cast<uint8_t*>(buffer->data());
+  return OkStatus();
+}
+
+}  // namespace
+
+size_t MatmulScratchBytes(ActivationLayout layout, size_t rows, size_t cols,
+                          size_t tokens) noexcept {
+  InitializeCpu();
+  static_cast<void>(cols);
+  switch (layout.kind) {
+    case ActivationKind::kInt8Panels:
+      return Int8ScratchBytes(tokens);
+    case ActivationKind::kBf16Panels:
+      return Bf16ScratchBytes(rows, tokens);
+    default:
+      return 0;
+  }
+}
+
+Status Matmul(const ConstMatrix& weights, const PackedActivations& x,
+              const MutableMatrix& y, const MatmulOptions& options) noexcept {
+  InitializeCpu();
+  if (x.layout.kind == ActivationKind::kInt8Rows) {
+    return Matvec(weights, x, y, {options.share, options.parallel});
+  }
+  NIBBLE_RETURN_IF_ERROR(CheckShapes(weights, x.tokens, x.cols, y));
+  NIBBLE_RETURN_IF_ERROR(CheckPacked(x));
+  NIBBLE_RETURN_IF_ERROR(CheckOptions(options));
+  MatmulJob job{weights, x, y, {}, 1, nullptr, 0};
+  const ParallelFor* parallel = options.parallel;
+  if (parallel != nullptr && (parallel->run == nullptr || parallel->threads < 2)) {
+    parallel = nullptr;
+  }
+  if (parallel != nullptr) job.threads = parallel->threads;
+  job.rows = SplitRows(weights.rows, options.share, kSplitRows);
+  job.scratch_bytes =
+      MatmulScratchBytes(x.layout, weights.rows, weights.cols, x.tokens);
+  Buffer buffer;
+  NIBBLE_RETURN_IF_ERROR(FindScratch(options, &job, &buffer));
+  Run(job, parallel);
+  return OkStatus();
+}
+
+Status Matmul(const ConstMatrix& weights, const ConstMatrix& x,
+              const MutableMatrix& y, const MatmulOptions& options) noexcept {
+  InitializeCpu();
+  NIBBLE_RETURN_IF_ERROR(CheckFloatMatrix("x", x));
+  NIBBLE_RETURN_IF_ERROR(CheckShapes(weights, x.rows, x.cols, y));
+  const ActivationLayout layout = ChooseActivationLayout(weights.type, x.rows);
+  const size_t bytes = PackedActivationBytes(layout, x.rows, x.cols);
+  Buffer memory;
+  if (bytes == 0 || !memory.Allocate(bytes)) {
+    return ResourceError("matmul: no memory for %zu bytes of activations",
+                         bytes);
+  }
+  PackedActivations packed;
+  NIBBLE_RETURN_IF_ERROR(PackActivations(layout, x, memory.data(), &packed));
+  return Matmul(weights, packed, y, options);
+}
+
+}  // namespace nibble

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// The format-independent matmul kernels of the chosen SIMD target.
+#ifndef NIBBLE_SRC_MATMUL_KERNELS_H_
+#define NIBBLE_SRC_MATMUL_KERNELS_H_
+
+#include "nibble/simd/panel.h"
+
+namespace nibble {
+
+using Int8PanelKernel = void (*)(const Int8Panel& panel, size_t cols, int bias,
+                                 const Int8PanelChunk* x, size_t chunk_stride,
+                                 size_t tokens, float* c);
+
+struct MatmulKernels {
+  size_t panel_rows;
+  size_t panel_cols;  // of one plane; the panels of kPlanes are half as wide
+
+  // By PanelMath, per16, has_min; null for maths the target does not use.
+  Int8PanelKernel multiply[kPanelMaths][2][2];
+
+  // A tile of results to y; see bf16_panel-inl.h.
+  void (*store_tile)(const float* c, size_t rows, size_t tokens, float* y,
+                     size_t y_stride);
+};
+
+// For the target in use.
+const MatmulKernels& MatmulKernelsInUse() noexcept;
+
+}  // namespace nibble
+
+#endif  // NIBBLE_SRC_MATMUL_KERNELS_H_
