@@ -4,12 +4,12 @@
 #include <cmath>
 
 #include "nibble/cpu.h"
+#include "nibble/row_floats.h"
 #include "src/activation_kernels.h"
 #include "src/check.h"
 #include "src/cpu_init.h"
 #include "src/element_order.h"
 #include "src/matmul_job.h"
-#include "src/row_floats.h"
 
 namespace nibble {
 namespace {
