@@ -7,6 +7,7 @@
 
 #include "nibble/float16.h"
 #include "nibble/simd/int8_row_chunk.h"
+#include "tests/for_each.h"
 #include "tests/guarded_bytes.h"
 #include "tests/random_rows.h"
 

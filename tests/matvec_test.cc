@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "nibble/simd/int8_row_chunk.h"
+#include "tests/for_each.h"
 #include "tests/guarded_bytes.h"
 #include "tests/random_rows.h"
 

@@ -11,7 +11,6 @@
 #include "nibble/activations.h"
 #include "nibble/formats/format.h"
 #include "nibble/matrix.h"
-#include "tests/for_each.h"
 
 namespace nibble {
 
