@@ -122,7 +122,8 @@ Status PackActivations(const ConstMatrix& x, void* out,
   args.tokens = static_cast<uint32_t>(x.rows);
   args.cols = static_cast<uint32_t>(x.cols);
   args.type = x.type;
-  const dim3 grid(BlocksFor(Groups(x.cols) * 8, kPackThreads), args.tokens);
+  const dim3 grid(BlocksFor(ActivationBlocks(x.cols) * 8, kPackThreads),
+                  args.tokens);
   NIBBLE_RETURN_IF_ERROR(Launch("pack activations", &PackActivationsKernel,
                                 grid, kPackThreads, stream, args));
   *packed = view;

@@ -9,7 +9,7 @@
 //   stride 32 (Q4_K)      lane 0: [0, 16) and [32, 48), lane 1: [16, 32) ...
 //   stride 64 (Q6_K)      lane 0: [0, 16) and [64, 80) ... lane 3: [48, 64) ...
 //
-// A run lies in one sub-block of weights and in one half of a group of
+// A run lies in one sub-block of weights and in one half of a block of
 // activations. Its integers are exact:
 //
 //   dot = sum (code + offset) * a = sum code * a + offset * (sum of a)
@@ -108,7 +108,7 @@ struct RunWeights {
   // sum + the products with columns [column, column + 16) of x.
   NIBBLE_HD float AddTo(float sum, const PackedToken& x, size_t column, float d,
                         float dmin) const {
-    const ActivationHead head = x.Head(column / kGroup);
+    const ActivationHead head = x.Head(column / kActivationBlock);
     const int sum_a = HalfSum(head, column / Run<1>::kElements % 2);
     const int dot = RunDot<F>(codes, negative, offset, x.Codes(column), sum_a);
     sum = Fma(d * head.scale, static_cast<float>(multiplier * dot), sum);
@@ -166,7 +166,7 @@ constexpr uint32_t MatvecMinBlocks(uint32_t tokens) {
   return tokens == 1 ? 8 : 4;
 }
 
-// Rows run along x of the grid, groups of kTokens tokens along y.
+// Rows run along x of the grid, kTokens tokens at a time along y.
 template <class F, uint32_t kTokens, size_t kAlign>
 __global__ void __launch_bounds__(kMatvecThreads, MatvecMinBlocks(kTokens))
     MatvecKernel(const MatvecArgs args) {

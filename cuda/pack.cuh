@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Packing activations: four columns per thread, eight threads per group of 32.
+// Packing activations: four columns per thread, eight threads per block of 32.
 //
 //   code = nearest(x / scale), scale = max |x| / 127
 #ifndef NIBBLE_CUDA_PACK_CUH_
@@ -84,14 +84,14 @@ static __global__ void __launch_bounds__(kPackThreads)
   sum += Across(sum, 1);
   sum += Across(sum, 2);
   const int upper = Across(sum, 4);
-  const uint32_t groups = static_cast<uint32_t>(Groups(args.cols));
-  if (quad / 8 >= groups) return;
+  const uint32_t blocks = static_cast<uint32_t>(ActivationBlocks(args.cols));
+  if (quad / 8 >= blocks) return;
   uint8_t* token = args.out + blockIdx.y * TokenBytes(args.cols);
   StoreAligned<4>(codes, token + quad * 4);
   if (quad % 8 == 0) {
     StoreAligned<8>(
         ActivationHead{scale, PackSums(sum, upper)},
-        token + groups * kGroup + quad / 8 * sizeof(ActivationHead));
+        token + blocks * kActivationBlock + quad / 8 * sizeof(ActivationHead));
   }
 }
 #endif  // __CUDACC__

@@ -233,7 +233,7 @@ TEST_CASE("a device packs activations like its threads on the host") {
     Packed x(3, cols);
     const std::vector<uint8_t> got = x.out.Read();
     // Between the heads and the next token nothing is written.
-    const size_t used = cuda::Groups(cols) * 40;
+    const size_t used = cuda::ActivationBlocks(cols) * 40;
     for (size_t t = 0; t < 3; ++t) {
       const size_t at = t * cuda::TokenBytes(cols);
       REQUIRE(memcmp(&got[at], x.want.data() + at, used) == 0);

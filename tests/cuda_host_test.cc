@@ -13,7 +13,6 @@ using cuda::kPart;
 using cuda::kWarp;
 using cuda::NaturalAlign;
 using cuda::Words16;
-using formats::AlignedQuad;
 using formats::Reader;
 
 template <class F>
@@ -90,24 +89,47 @@ TEST_CASE("what is read in words lies where the alignment of blocks says") {
   });
 }
 
+template <class F, size_t kAlign>
+void CheckRun(const typename F::Block& block, size_t e) {
+  using Run = cuda::Run<kAlign>;
+  const Words16 codes = Run::Eval(typename F::Codes(), block, e);
+  const Words16 negative = Run::Negative(typename F::Signs(), block, e);
+  for (size_t i = 0; i < 4; ++i) {
+    REQUIRE(codes.word[i] ==
+            formats::Quad::Eval(typename F::Codes(), block, e + 4 * i));
+    REQUIRE(negative.word[i] ==
+            formats::Quad::Negative(typename F::Signs(), block, e + 4 * i));
+  }
+}
+
 TEST_CASE("the run machine agrees with the quad machine") {
   ForEachFormat([](auto format) {
     using F = typename decltype(format)::Format;
+    // Neighbours in an array: at every address their alignment allows.
     for (const auto& block : RandomBlocks<F>(64, 1)) {
       for (size_t e = 0; e < F::kBlock; e += 16) {
-        const Words16 codes = cuda::Run<1>::Eval(typename F::Codes(), block, e);
-        const Words16 negative =
-            cuda::Run<1>::Negative(typename F::Signs(), block, e);
-        for (size_t i = 0; i < 4; ++i) {
-          REQUIRE(codes.word[i] ==
-                  AlignedQuad<1>::Eval(typename F::Codes(), block, e + 4 * i));
-          REQUIRE(
-              negative.word[i] ==
-              AlignedQuad<1>::Negative(typename F::Signs(), block, e + 4 * i));
-        }
+        CheckRun<F, 1>(block, e);
+        CheckRun<F, NaturalAlign<F>()>(block, e);
       }
     }
   });
+}
+
+TEST_CASE("sixteen bytes are read from any address, and no others") {
+  // Exactly as long as what is read, so that a sanitizer sees one byte more.
+  const auto check = [](size_t offset, auto load) {
+    std::vector<uint8_t> bytes(offset + 16);
+    FillRandom(bytes.data(), bytes.size(), 3);
+    const Words16 words = load(bytes.data() + offset);
+    REQUIRE(memcmp(&words, bytes.data() + offset, sizeof(words)) == 0);
+  };
+  for (size_t offset = 0; offset < 16; ++offset) {
+    check(offset, cuda::LoadWords16<1>);
+    if (offset % 2 == 0) check(offset, cuda::LoadWords16<2>);
+    if (offset % 4 == 0) check(offset, cuda::LoadWords16<4>);
+    if (offset % 8 == 0) check(offset, cuda::LoadWords16<8>);
+  }
+  check(0, cuda::LoadWords16<16>);
 }
 
 // ---- Dequantize.
@@ -191,12 +213,12 @@ TEST_CASE("activations are packed as their definition says") {
     HostPack(reinterpret_cast<const uint8_t*>(x.data()), Type::kF32, cols,
              token.data());
     const cuda::PackedToken packed(token.data(), cols);
-    for (size_t group = 0; group < cuda::Groups(cols); ++group) {
-      const cuda::ActivationHead head = packed.Head(group);
+    for (size_t block = 0; block < cuda::ActivationBlocks(cols); ++block) {
+      const cuda::ActivationHead head = packed.Head(block);
       float max = 0;
       int sums[2] = {0, 0};
       for (size_t i = 0; i < 32; ++i) {
-        const size_t c = 32 * group + i;
+        const size_t c = 32 * block + i;
         const float v = c < cols ? x[c] : 0.0f;
         max = std::max(max, std::abs(v));
         const int code = static_cast<int8_t>(packed.codes[c]);

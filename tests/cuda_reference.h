@@ -78,11 +78,11 @@ inline std::vector<float> RandomFloats(size_t n, uint32_t seed) {
 inline void HostPack(const uint8_t* row, Type type, size_t cols,
                      uint8_t* token) {
   using namespace cuda;
-  for (size_t group = 0; group < Groups(cols); ++group) {
+  for (size_t block = 0; block < ActivationBlocks(cols); ++block) {
     float x[8][4];
     uint32_t max = 0;
     for (size_t q = 0; q < 8; ++q) {
-      LoadQuad(row, type, group * kGroup + 4 * q, cols, x[q]);
+      LoadQuad(row, type, block * kActivationBlock + 4 * q, cols, x[q]);
       const uint32_t magnitude = MaxMagnitude(x[q]);
       max = magnitude > max ? magnitude : max;
     }
@@ -90,12 +90,13 @@ inline void HostPack(const uint8_t* row, Type type, size_t cols,
     int sums[2] = {0, 0};
     for (size_t q = 0; q < 8; ++q) {
       const uint32_t codes = ActivationCodes(x[q], scale);
-      memcpy(token + group * kGroup + 4 * q, &codes, sizeof(codes));
+      memcpy(token + block * kActivationBlock + 4 * q, &codes, sizeof(codes));
       sums[q / 4] += SumOfCodes(codes);
     }
     const ActivationHead head{scale, PackSums(sums[0], sums[1])};
-    memcpy(token + Groups(cols) * kGroup + group * sizeof(head), &head,
-           sizeof(head));
+    memcpy(token + ActivationBlocks(cols) * kActivationBlock +
+               block * sizeof(head),
+           &head, sizeof(head));
   }
 }
 
@@ -136,7 +137,7 @@ Reference ReferenceDot(const uint8_t* row, const uint8_t* token, size_t cols) {
       dot += int64_t{R::Level(b, e + i)} * a;
       sum += a;
     }
-    const double x_scale = x.Head(c / cuda::kGroup).scale;
+    const double x_scale = x.Head(c / cuda::kActivationBlock).scale;
     const double d = R::BlockScale(b, static_cast<float>(row_scale));
     const double term =
         d * R::Multiplier(b, s) * x_scale * static_cast<double>(dot);

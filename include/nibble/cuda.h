@@ -72,7 +72,7 @@ NIBBLE_API size_t PackedActivationBytes(size_t tokens, size_t cols) noexcept;
 // code = nearest(x / scale), scale = max |x| / 127 over 32 columns, codes in
 // [-127, 127]. The layout is private and not the CPU's. There is no Status for
 // activations that are NaN or infinite, since nothing waits for them: their
-// group of 32 columns gets the scale NaN, and with it every result of their
+// block of 32 columns gets the scale NaN, and with it every result of their
 // token.
 NIBBLE_API Status PackActivations(const ConstMatrix& x, void* out,
                                   PackedActivations* packed,

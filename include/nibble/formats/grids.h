@@ -16,6 +16,10 @@ alignas(64) inline constexpr uint64_t kIq2xsGrid[512] = {
 #include "nibble/formats/tables/iq2xs_grid.inc"
 };
 #ifdef __CUDACC__
+// Global memory and not __constant__: the lanes of a warp ask for 32 different
+// points, which constant memory hands out one after the other, while 4 KiB of
+// read-only loads stay in L1. A translation unit that never looks up a point
+// gets no copy, so there is one: in the unit of the format.
 static __device__ const uint64_t kDeviceIq2xsGrid[512] = {
 #include "nibble/formats/tables/iq2xs_grid.inc"
 };
