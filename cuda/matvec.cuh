@@ -156,19 +156,14 @@ NIBBLE_HD void LaneMatvec(const uint8_t* row, const uint8_t* x, uint32_t tokens,
 
 #ifdef __CUDACC__
 // Four warps per block: rows are independent, and small blocks fill the last
-// wave best.
+// wave best. How many blocks shall fit a multiprocessor is left to ptxas: told
+// so, it fills its budget of registers, and then spills (Q4_K and Q6_K, sm_80).
 inline constexpr uint32_t kMatvecThreads = 128;
 inline constexpr uint32_t kMatvecRows = kMatvecThreads / kWarp;
-// Blocks that shall fit a multiprocessor: 64 registers and half of its warps
-// for one token, where latency is all there is to hide; up to 128 registers for
-// more, so that eight tokens of Q6_K do not spill.
-constexpr uint32_t MatvecMinBlocks(uint32_t tokens) {
-  return tokens == 1 ? 8 : 4;
-}
 
 // Rows run along x of the grid, kTokens tokens at a time along y.
 template <class F, uint32_t kTokens, size_t kAlign>
-__global__ void __launch_bounds__(kMatvecThreads, MatvecMinBlocks(kTokens))
+__global__ void __launch_bounds__(kMatvecThreads)
     MatvecKernel(const MatvecArgs args) {
   const uint32_t row = blockIdx.x * kMatvecRows + threadIdx.x / kWarp;
   if (row >= args.rows) return;  // the whole warp
