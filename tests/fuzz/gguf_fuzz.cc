@@ -9,8 +9,10 @@ std::vector<FuzzInput> Seeds() {
   nibble::gguf::GgufBuilder file;
   file.Uint32("general.alignment", 32);
   file.String("general.architecture", "llama");
+  const size_t value_bytes[] = {1, 1, 2, 2, 4, 4, 4, 1};  // by type, u8 to bool
   for (uint32_t type = 0; type <= 7; ++type) {
-    file.Pair("value." + std::to_string(type), type, std::string(4, '\1'));
+    file.Pair("value." + std::to_string(type), type,
+              std::string(value_bytes[type], '\1'));
   }
   file.Pair("tokens", 9,
             nibble::gguf::Bytes(uint32_t{8}) +
