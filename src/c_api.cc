@@ -7,6 +7,7 @@
 #include <exception>
 
 #include "nibble/nibble.h"
+#include "src/check.h"
 
 namespace nibble {
 namespace {
@@ -30,6 +31,22 @@ static_assert(NIBBLE_INVALID_DATA ==
               static_cast<int>(StatusCode::kInvalidData));
 static_assert(NIBBLE_IO == static_cast<int>(StatusCode::kIo));
 static_assert(NIBBLE_RESOURCE == static_cast<int>(StatusCode::kResource));
+
+static_assert(NIBBLE_SEARCH_FAST == static_cast<int>(Search::kFast));
+static_assert(NIBBLE_SEARCH_DEFAULT == static_cast<int>(Search::kDefault));
+static_assert(NIBBLE_SEARCH_GRADIENT == static_cast<int>(Search::kGradient));
+static_assert(NIBBLE_SEARCH_EXHAUSTIVE ==
+              static_cast<int>(Search::kExhaustive));
+static_assert(NIBBLE_WEIGHTS_IMPORTANCE_MAGNITUDE ==
+              static_cast<int>(WeightRule::kImportanceMagnitude));
+static_assert(NIBBLE_WEIGHTS_IMPORTANCE ==
+              static_cast<int>(WeightRule::kImportance));
+static_assert(NIBBLE_ACTIVATIONS_INT8_ROWS ==
+              static_cast<int>(ActivationKind::kInt8Rows));
+static_assert(NIBBLE_ACTIVATIONS_INT8_PANELS ==
+              static_cast<int>(ActivationKind::kInt8Panels));
+static_assert(NIBBLE_ACTIVATIONS_BF16_PANELS ==
+              static_cast<int>(ActivationKind::kBf16Panels));
 
 // ---- Conversions.
 
@@ -76,6 +93,76 @@ MutableMatrix View(const nibble_matrix* m) noexcept {
   return MutableMatrix(static_cast<Type>(m->type),
                        static_cast<uint8_t*>(m->data), m->rows, m->cols,
                        m->stride_bytes);
+}
+
+// All zero is everything, for which C++ says part 0 of 1.
+Share ShareOf(const nibble_share& share) noexcept {
+  if (share.part == 0 && share.parts == 0) return Share{};
+  return Share{share.part, share.parts};
+}
+
+// The caller's threads, if any, as an object that lives as long as the call.
+class Threads {
+ public:
+  explicit Threads(const nibble_parallel_for* p) noexcept
+      : given_(p != nullptr) {
+    if (given_) parallel_ = ParallelFor{p->run, p->context, p->threads};
+  }
+  const ParallelFor* get() const noexcept {
+    return given_ ? &parallel_ : nullptr;
+  }
+
+ private:
+  bool given_;
+  ParallelFor parallel_;
+};
+
+// Numbers C lets through and the C++ enums do not have.
+Status CheckOptions(const nibble_quantize_options& o) noexcept {
+  if (o.search > NIBBLE_SEARCH_EXHAUSTIVE) {
+    return InvalidArgument("options: no search %u", o.search);
+  }
+  if (o.weights > NIBBLE_WEIGHTS_IMPORTANCE) {
+    return InvalidArgument("options: no weight rule %u", o.weights);
+  }
+  return OkStatus();
+}
+Status CheckLayout(const nibble_activation_layout& layout) noexcept {
+  if (layout.kind > NIBBLE_ACTIVATIONS_BF16_PANELS ||
+      layout.order > UINT16_MAX) {
+    return InvalidArgument("activations: no layout %u.%u", layout.kind,
+                           layout.order);
+  }
+  return OkStatus();
+}
+
+ActivationLayout LayoutOf(const nibble_activation_layout& layout) noexcept {
+  return ActivationLayout{static_cast<ActivationKind>(layout.kind),
+                          static_cast<uint16_t>(layout.order)};
+}
+nibble_activation_layout LayoutOf(const ActivationLayout& layout) noexcept {
+  return {static_cast<nibble_activation_kind>(layout.kind), layout.order};
+}
+
+// *view = the C++ view of x.
+Status ActivationsOf(const nibble_packed_activations* x,
+                     PackedActivations* view) noexcept {
+  if (x == nullptr) return InvalidArgument("x is null");
+  NIBBLE_RETURN_IF_ERROR(CheckLayout(x->layout));
+  *view = PackedActivations{LayoutOf(x->layout),
+                            static_cast<const uint8_t*>(x->data), x->tokens,
+                            x->cols};
+  return OkStatus();
+}
+
+MatmulOptions OptionsOf(const nibble_matmul_options& o,
+                        const Threads& threads) noexcept {
+  MatmulOptions options;
+  options.share = ShareOf(o.share);
+  options.parallel = threads.get();
+  options.scratch = o.scratch;
+  options.scratch_bytes = o.scratch_bytes;
+  return options;
 }
 
 }  // namespace
@@ -186,4 +273,138 @@ nibble_status nibble_validate(const nibble_const_matrix* packed,
   return Guarded(message, [&] { return nibble::Validate(View(packed)); });
 }
 
+void nibble_quantize_options_init(nibble_quantize_options* options) {
+  if (options == nullptr) return;
+  *options = nibble_quantize_options{};
+  options->search = NIBBLE_SEARCH_DEFAULT;
+}
+
+size_t nibble_quantize_scratch_bytes(nibble_type type, size_t cols) {
+  return nibble::QuantizeScratchBytes(static_cast<nibble::Type>(type), cols);
+}
+
+nibble_status nibble_quantize(const nibble_const_matrix* source,
+                              const nibble_matrix* packed,
+                              const nibble_quantize_options* options,
+                              nibble_message* message) {
+  nibble_quantize_options o;
+  nibble_quantize_options_init(&o);
+  if (options != nullptr) o = *options;
+  const nibble::Threads threads(o.parallel);
+  return Guarded(message, [&] {
+    NIBBLE_RETURN_IF_ERROR(nibble::CheckOptions(o));
+    nibble::QuantizeOptions all;
+    all.search = static_cast<nibble::Search>(o.search);
+    all.weights = static_cast<nibble::WeightRule>(o.weights);
+    all.importance = o.importance;
+    all.share = nibble::ShareOf(o.share);
+    all.parallel = threads.get();
+    all.scratch = o.scratch;
+    all.scratch_bytes = o.scratch_bytes;
+    return nibble::Quantize(View(source), View(packed), all);
+  });
+}
+
+// ---- Activations and products.
+
+nibble_activation_layout nibble_choose_activation_layout(nibble_type type,
+                                                         size_t tokens) {
+  return nibble::LayoutOf(
+      nibble::ChooseActivationLayout(static_cast<nibble::Type>(type), tokens));
+}
+
+size_t nibble_packed_activation_bytes(nibble_activation_layout layout,
+                                      size_t tokens, size_t cols) {
+  if (!nibble::CheckLayout(layout).ok()) return 0;
+  return nibble::PackedActivationBytes(nibble::LayoutOf(layout), tokens, cols);
+}
+
+nibble_status nibble_pack_activations(nibble_activation_layout layout,
+                                      const nibble_const_matrix* x, void* out,
+                                      nibble_packed_activations* packed,
+                                      nibble_message* message) {
+  return Guarded(message, [&] {
+    NIBBLE_RETURN_IF_ERROR(nibble::CheckLayout(layout));
+    if (packed == nullptr) return nibble::InvalidArgument("packed is null");
+    nibble::PackedActivations view;
+    NIBBLE_RETURN_IF_ERROR(
+        nibble::PackActivations(nibble::LayoutOf(layout), View(x), out, &view));
+    *packed = {nibble::LayoutOf(view.layout), view.data, view.tokens,
+               view.cols};
+    return nibble::OkStatus();
+  });
+}
+
+nibble_status nibble_matvec(const nibble_const_matrix* weights,
+                            const nibble_packed_activations* x,
+                            const nibble_matrix* y,
+                            const nibble_matvec_options* options,
+                            nibble_message* message) {
+  const nibble_matvec_options o =
+      options != nullptr ? *options : nibble_matvec_options{};
+  const nibble::Threads threads(o.parallel);
+  return Guarded(message, [&] {
+    nibble::PackedActivations view;
+    NIBBLE_RETURN_IF_ERROR(nibble::ActivationsOf(x, &view));
+    return nibble::Matvec(View(weights), view, View(y),
+                          {nibble::ShareOf(o.share), threads.get()});
+  });
+}
+
+nibble_status nibble_dot(const nibble_const_matrix* row,
+                         const nibble_packed_activations* x, size_t token,
+                         float* result, nibble_message* message) {
+  return Guarded(message, [&] {
+    if (result == nullptr) return nibble::InvalidArgument("result is null");
+    nibble::PackedActivations view;
+    NIBBLE_RETURN_IF_ERROR(nibble::ActivationsOf(x, &view));
+    return nibble::Dot(View(row), view, token, result);
+  });
+}
+
+size_t nibble_matmul_scratch_bytes(nibble_activation_layout layout, size_t rows,
+                                   size_t cols, size_t tokens) {
+  if (!nibble::CheckLayout(layout).ok()) return 0;
+  return nibble::MatmulScratchBytes(nibble::LayoutOf(layout), rows, cols,
+                                    tokens);
+}
+
+nibble_status nibble_matmul(const nibble_const_matrix* weights,
+                            const nibble_packed_activations* x,
+                            const nibble_matrix* y,
+                            const nibble_matmul_options* options,
+                            nibble_message* message) {
+  const nibble_matmul_options o =
+      options != nullptr ? *options : nibble_matmul_options{};
+  const nibble::Threads threads(o.parallel);
+  return Guarded(message, [&] {
+    nibble::PackedActivations view;
+    NIBBLE_RETURN_IF_ERROR(nibble::ActivationsOf(x, &view));
+    return nibble::Matmul(View(weights), view, View(y),
+                          nibble::OptionsOf(o, threads));
+  });
+}
+
+nibble_status nibble_matmul_floats(const nibble_const_matrix* weights,
+                                   const nibble_const_matrix* x,
+                                   const nibble_matrix* y,
+                                   const nibble_matmul_options* options,
+                                   nibble_message* message) {
+  const nibble_matmul_options o =
+      options != nullptr ? *options : nibble_matmul_options{};
+  const nibble::Threads threads(o.parallel);
+  return Guarded(message, [&] {
+    return nibble::Matmul(View(weights), View(x), View(y),
+                          nibble::OptionsOf(o, threads));
+  });
+}
+
+int nibble_uses_amx(void) {
+  int uses = 0;
+  Guarded(nullptr, [&] {
+    uses = nibble::UsesAmx();
+    return nibble::OkStatus();
+  });
+  return uses;
+}
 }  // extern "C"

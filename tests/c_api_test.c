@@ -17,6 +17,8 @@ static int failures = 0;
     }                                                        \
   } while (0)
 
+enum { kRows = 3, kCols = 512 };
+
 static void types_are_listed_and_found(void) {
   nibble_type_info info;
   size_t i;
@@ -114,11 +116,193 @@ static void misfits_are_refused_with_a_reason(void) {
   CHECK(nibble_dequantize(&packed, NULL, NULL) == NIBBLE_INVALID_ARGUMENT);
 }
 
+/* Weights and activations that look like some. */
+static float value(size_t i) {
+  return (float)((i * 2654435761u >> 7) % 2001) / 1000.0f - 1.0f;
+}
+
+/* The caller's threads, as simple as can be: one after the other. */
+static void run_parts(void* context, size_t parts,
+                      void (*task)(void* arg, size_t part), void* arg) {
+  size_t part;
+  for (part = 0; part < parts; ++part) task(arg, part);
+  *(size_t*)context += parts;
+}
+
+typedef struct weights {
+  float* source;
+  uint8_t* packed;
+  float* decoded;
+  nibble_const_matrix view;
+} weights;
+
+static weights quantized(nibble_type type,
+                         const nibble_quantize_options* options) {
+  weights w;
+  nibble_message message;
+  size_t i;
+  nibble_const_matrix source = {NIBBLE_TYPE_F32, NULL, kRows, kCols, 0};
+  nibble_matrix packed = {0, NULL, kRows, kCols, 0};
+  nibble_matrix decoded = {NIBBLE_TYPE_F32, NULL, kRows, kCols, 0};
+  w.source = malloc(kRows * kCols * sizeof(float));
+  w.decoded = malloc(kRows * kCols * sizeof(float));
+  w.packed = malloc(kRows * nibble_row_bytes(type, kCols));
+  for (i = 0; i < kRows * kCols; ++i) w.source[i] = value(i);
+  source.data = w.source;
+  packed.type = type;
+  packed.data = w.packed;
+  decoded.data = w.decoded;
+  w.view.type = type;
+  w.view.data = w.packed;
+  w.view.rows = kRows;
+  w.view.cols = kCols;
+  w.view.stride_bytes = 0;
+  message.text[0] = '\0';
+  CHECK(nibble_quantize(&source, &packed, options, &message) == NIBBLE_OK);
+  CHECK(nibble_dequantize(&w.view, &decoded, NULL) == NIBBLE_OK);
+  if (message.text[0] != '\0') printf("%s\n", message.text);
+  return w;
+}
+
+static void release(weights* w) {
+  free(w->source);
+  free(w->packed);
+  free(w->decoded);
+}
+
+static void quantized_rows_are_close(void) {
+  weights w = quantized(NIBBLE_TYPE_Q8_0, NULL);
+  size_t i;
+  for (i = 0; i < kRows * kCols; ++i) {
+    const float error = w.decoded[i] - w.source[i];
+    CHECK(error < 0.01f && error > -0.01f);
+  }
+  CHECK(nibble_validate(&w.view, NULL) == NIBBLE_OK);
+  release(&w);
+}
+
+static void options_reach_the_quantizer(void) {
+  nibble_quantize_options options;
+  nibble_parallel_for threads = {run_parts, NULL, 2};
+  size_t parts = 0;
+  weights w, same;
+  nibble_matrix packed = {NIBBLE_TYPE_Q8_0, NULL, kRows, kCols, 0};
+  nibble_const_matrix source = {NIBBLE_TYPE_F32, NULL, kRows, kCols, 0};
+  nibble_message message;
+  nibble_quantize_options_init(&options);
+  CHECK(options.search == NIBBLE_SEARCH_DEFAULT && options.scratch == NULL);
+  w = quantized(NIBBLE_TYPE_IQ4_KS, &options);
+  threads.context = &parts;
+  options.parallel = &threads;
+  same = quantized(NIBBLE_TYPE_IQ4_KS, &options);
+  CHECK(parts > 0);
+  CHECK(memcmp(w.packed, same.packed,
+               kRows * nibble_row_bytes(NIBBLE_TYPE_IQ4_KS, kCols)) == 0);
+  CHECK(nibble_quantize_scratch_bytes(NIBBLE_TYPE_IQ4_KS, kCols) > 0);
+
+  source.data = w.source;
+  packed.data = w.packed;
+  options.search = 99;
+  CHECK(nibble_quantize(&source, &packed, &options, &message) ==
+        NIBBLE_INVALID_ARGUMENT);
+  CHECK(strstr(message.text, "99") != NULL);
+  release(&w);
+  release(&same);
+}
+
+/* *size bytes, aligned to 64; free(*block) afterwards. */
+static void* aligned(size_t size, void** block) {
+  *block = malloc(size + 64);
+  return (void*)(((uintptr_t)*block + 63) & ~(uintptr_t)63);
+}
+
+static double reference(const weights* w, const float* x, size_t r) {
+  double sum = 0;
+  size_t c;
+  for (c = 0; c < kCols; ++c) {
+    sum += (double)w->decoded[r * kCols + c] * (double)x[c];
+  }
+  return sum;
+}
+
+static void check_products(const weights* w, const float* x, size_t tokens,
+                           const float* y) {
+  size_t t, r;
+  for (t = 0; t < tokens; ++t) {
+    for (r = 0; r < kRows; ++r) {
+      const double error =
+          (double)y[t * kRows + r] - reference(w, x + t * kCols, r);
+      CHECK(error < 0.5 && error > -0.5); /* sums of 512 products below 1 */
+    }
+  }
+}
+
+static void products_are_close(void) {
+  enum { kTokens = 20 };
+  static float x[kTokens * kCols];
+  static float y[kTokens * kRows];
+  float one = 0;
+  size_t i;
+  void* block;
+  void* memory;
+  nibble_activation_layout layout;
+  nibble_packed_activations packed;
+  nibble_const_matrix tokens = {NIBBLE_TYPE_F32, NULL, 1, kCols, 0};
+  nibble_matrix out = {NIBBLE_TYPE_F32, NULL, 1, kRows, 0};
+  weights w = quantized(NIBBLE_TYPE_Q6_K, NULL);
+  for (i = 0; i < kTokens * kCols; ++i) x[i] = value(i + 12345);
+  tokens.data = x;
+  out.data = y;
+
+  layout = nibble_choose_activation_layout(NIBBLE_TYPE_Q6_K, 1);
+  CHECK(layout.kind == NIBBLE_ACTIVATIONS_INT8_ROWS);
+  memory = aligned(nibble_packed_activation_bytes(layout, 1, kCols), &block);
+  CHECK(nibble_pack_activations(layout, &tokens, memory, &packed, NULL) ==
+        NIBBLE_OK);
+  CHECK(packed.tokens == 1 && packed.cols == kCols && packed.data == memory);
+  CHECK(nibble_matvec(&w.view, &packed, &out, NULL, NULL) == NIBBLE_OK);
+  check_products(&w, x, 1, y);
+  w.view.rows = 1;
+  CHECK(nibble_dot(&w.view, &packed, 0, &one, NULL) == NIBBLE_OK);
+  CHECK(one == y[0]);
+  CHECK(nibble_dot(&w.view, &packed, 1, &one, NULL) != NIBBLE_OK);
+  w.view.rows = kRows;
+  free(block);
+
+  tokens.rows = kTokens;
+  out.rows = kTokens;
+  layout = nibble_choose_activation_layout(NIBBLE_TYPE_Q6_K, kTokens);
+  memory =
+      aligned(nibble_packed_activation_bytes(layout, kTokens, kCols), &block);
+  CHECK(nibble_pack_activations(layout, &tokens, memory, &packed, NULL) ==
+        NIBBLE_OK);
+  memset(y, 0, sizeof(y));
+  CHECK(nibble_matmul(&w.view, &packed, &out, NULL, NULL) == NIBBLE_OK);
+  check_products(&w, x, kTokens, y);
+  free(block);
+  memset(y, 0, sizeof(y));
+  CHECK(nibble_matmul_floats(&w.view, &tokens, &out, NULL, NULL) == NIBBLE_OK);
+  check_products(&w, x, kTokens, y);
+  CHECK(nibble_uses_amx() == 0 || nibble_uses_amx() == 1);
+
+  layout.kind = 77;
+  CHECK(nibble_packed_activation_bytes(layout, 1, kCols) == 0);
+  packed.layout = layout;
+  CHECK(nibble_matmul(&w.view, &packed, &out, NULL, NULL) ==
+        NIBBLE_INVALID_ARGUMENT);
+  CHECK(nibble_matvec(&w.view, NULL, &out, NULL, NULL) ==
+        NIBBLE_INVALID_ARGUMENT);
+  release(&w);
+}
+
 int main(void) {
   types_are_listed_and_found();
   targets_are_listed_and_forced();
   rows_are_decoded_and_validated();
   misfits_are_refused_with_a_reason();
+  quantized_rows_are_close();
+  options_reach_the_quantizer();
+  products_are_close();
   printf("%d failures\n", failures);
   return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -156,6 +156,131 @@ NIBBLE_API nibble_status nibble_dequantize(const nibble_const_matrix* packed,
 NIBBLE_API nibble_status nibble_validate(const nibble_const_matrix* packed,
                                          nibble_message* message);
 
+/* ---- Floats to packed rows (nibble/quantize.h) */
+
+typedef uint32_t nibble_search;
+enum {
+  NIBBLE_SEARCH_FAST = 0,      /* few candidates, no refinement */
+  NIBBLE_SEARCH_DEFAULT = 1,   /* wide candidates and refits: best per time */
+  NIBBLE_SEARCH_GRADIENT = 2,  /* the published gradient rule */
+  NIBBLE_SEARCH_EXHAUSTIVE = 3 /* every breakpoint of the scale */
+};
+
+/* Weights of the squared error, given the importance p of a column. */
+typedef uint32_t nibble_weight_rule;
+enum {
+  NIBBLE_WEIGHTS_IMPORTANCE_MAGNITUDE = 0, /* p * sqrt(sigma2 + x^2) */
+  NIBBLE_WEIGHTS_IMPORTANCE = 1            /* p */
+};
+
+typedef struct nibble_quantize_options {
+  nibble_search search;
+  nibble_weight_rule weights;
+  const float* importance;             /* p of every column, or NULL: all 1 */
+  nibble_share share;                  /* rows this call works on */
+  const nibble_parallel_for* parallel; /* or NULL: the calling thread only */
+  void* scratch;                       /* aligned to 64, or NULL: allocate */
+  size_t scratch_bytes;
+} nibble_quantize_options;
+
+/* The defaults; all-zero options differ from them in `search`. */
+NIBBLE_API void nibble_quantize_options_init(nibble_quantize_options* options);
+
+/* Scratch bytes one thread needs. */
+NIBBLE_API size_t nibble_quantize_scratch_bytes(nibble_type type, size_t cols);
+
+/* options: NULL for the defaults. */
+NIBBLE_API nibble_status nibble_quantize(const nibble_const_matrix* source,
+                                         const nibble_matrix* packed,
+                                         const nibble_quantize_options* options,
+                                         nibble_message* message);
+
+/* ---- Activations (nibble/activations.h) */
+
+typedef uint32_t nibble_activation_kind;
+enum {
+  NIBBLE_ACTIVATIONS_INT8_ROWS = 0,   /* for nibble_matvec and nibble_dot */
+  NIBBLE_ACTIVATIONS_INT8_PANELS = 1, /* for nibble_matmul */
+  NIBBLE_ACTIVATIONS_BF16_PANELS = 2  /* for nibble_matmul with AMX tiles */
+};
+
+/* Matrices whose layouts are equal can share packed activations. */
+typedef struct nibble_activation_layout {
+  nibble_activation_kind kind;
+  uint32_t order;
+} nibble_activation_layout;
+
+/* Packed activations; `data` belongs to the caller. */
+typedef struct nibble_packed_activations {
+  nibble_activation_layout layout;
+  const void* data;
+  size_t tokens;
+  size_t cols;
+} nibble_packed_activations;
+
+/* The fastest layout for `tokens` vectors against weights of `type` here. */
+NIBBLE_API nibble_activation_layout
+nibble_choose_activation_layout(nibble_type type, size_t tokens);
+
+/* Bytes nibble_pack_activations writes; 0 if a size is impossible. */
+NIBBLE_API size_t nibble_packed_activation_bytes(
+    nibble_activation_layout layout, size_t tokens, size_t cols);
+
+/* Packs x into `out`, aligned to 64 bytes, and describes it in *packed. */
+NIBBLE_API nibble_status nibble_pack_activations(
+    nibble_activation_layout layout, const nibble_const_matrix* x, void* out,
+    nibble_packed_activations* packed, nibble_message* message);
+
+/* ---- Products (nibble/matvec.h, nibble/matmul.h) */
+
+/* All zero: every row, on the calling thread. */
+typedef struct nibble_matvec_options {
+  nibble_share share;                  /* rows this call works on */
+  const nibble_parallel_for* parallel; /* or NULL */
+} nibble_matvec_options;
+
+/* y[t][r] = sum over c of weights[r][c] * x[t][c]; options or NULL. */
+NIBBLE_API nibble_status nibble_matvec(const nibble_const_matrix* weights,
+                                       const nibble_packed_activations* x,
+                                       const nibble_matrix* y,
+                                       const nibble_matvec_options* options,
+                                       nibble_message* message);
+
+/* *result = sum over c of row[0][c] * x[token][c]. */
+NIBBLE_API nibble_status nibble_dot(const nibble_const_matrix* row,
+                                    const nibble_packed_activations* x,
+                                    size_t token, float* result,
+                                    nibble_message* message);
+
+/* All zero: every row, on the calling thread, scratch allocated by the call. */
+typedef struct nibble_matmul_options {
+  nibble_share share;                  /* rows this call works on */
+  const nibble_parallel_for* parallel; /* or NULL */
+  void* scratch;                       /* aligned to 64, or NULL: allocate */
+  size_t scratch_bytes;
+} nibble_matmul_options;
+
+/* Scratch bytes one thread needs. */
+NIBBLE_API size_t nibble_matmul_scratch_bytes(nibble_activation_layout layout,
+                                              size_t rows, size_t cols,
+                                              size_t tokens);
+
+/* Like nibble_matvec, for many vectors; options or NULL. */
+NIBBLE_API nibble_status nibble_matmul(const nibble_const_matrix* weights,
+                                       const nibble_packed_activations* x,
+                                       const nibble_matrix* y,
+                                       const nibble_matmul_options* options,
+                                       nibble_message* message);
+
+/* The same from plain activations; allocates memory to pack them into. */
+NIBBLE_API nibble_status nibble_matmul_floats(
+    const nibble_const_matrix* weights, const nibble_const_matrix* x,
+    const nibble_matrix* y, const nibble_matmul_options* options,
+    nibble_message* message);
+
+/* 1 if nibble_matmul uses AMX tiles with the target in use, else 0. */
+NIBBLE_API int nibble_uses_amx(void);
+
 #ifdef __cplusplus
 } /* extern "C" */
 #endif
