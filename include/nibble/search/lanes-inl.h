@@ -55,6 +55,21 @@ struct HwyLanes {
     const V magic = Set(kRoundMagic);
     return hn::Sub(hn::Add(a, magic), magic);
   }
+  // Round(a) clamped to 0 .. top, a of any size. The order of floats is that of
+  // integers here, and where minimum and maximum of floats compete with
+  // additions (AMD), those of integers are free.
+  static HWY_INLINE V RoundWithin(V a, int top) {
+    const V magic = Set(kRoundMagic);
+    const V highest = Set(kRoundMagic + static_cast<float>(top));
+#if HWY_TARGET == HWY_SSSE3 || HWY_TARGET == HWY_SSE2
+    const V rounded = Add(Max(a, Zero()), magic);
+    return Sub(Min(rounded, highest), magic);  // no such instructions
+#else
+    const V positive = FromBits(hn::Max(Bits(a), SetI(0)));
+    const V rounded = Add(positive, magic);
+    return Sub(FromBits(hn::Min(Bits(rounded), Bits(highest))), magic);
+#endif
+  }
 
   static HWY_INLINE M Lt(V a, V b) { return hn::Lt(a, b); }
   static HWY_INLINE M Gt(V a, V b) { return hn::Gt(a, b); }
@@ -101,6 +116,42 @@ struct HwyLanes {
     return AndI(Bits(Add(a, Set(8388608.0f))), SetI(0x7FFFFF));
   }
   static HWY_INLINE V ToFloat(I a) { return hn::ConvertTo(D(), a); }
+  // Round(a) as an integer, for a in [0, 2^22).
+  static HWY_INLINE I RoundToInt(V a) {
+    return AndI(Bits(Add(a, Set(8388608.0f))), SetI(0x7FFFFF));
+  }
+
+  // Pairs: two 16-bit integers in each lane, both of the lane's own block. Half
+  // the instructions of floats where 16 bits are enough.
+  using DP = hn::Repartition<int16_t, D>;
+  using P = hn::Vec<DP>;
+  static HWY_INLINE P SetP(int i) {
+    return hn::Set(DP(), static_cast<int16_t>(i));
+  }
+  // From integers in [0, 2^15).
+  static HWY_INLINE P Pair(I first, I second) {
+    return hn::BitCast(DP(), OrI(first, ShlI<16>(second)));
+  }
+  static HWY_INLINE P LoadP(const int32_t* p) {
+    return hn::BitCast(DP(), LoadI(p));
+  }
+  static HWY_INLINE void StoreP(P v, int32_t* p) {
+    StoreI(hn::BitCast(DI(), v), p);
+  }
+  // max(a - b, 0) for a, b >= 0.
+  static HWY_INLINE P SubOrZeroP(P a, P b) {
+    const hn::RebindToUnsigned<DP> du;
+    return hn::BitCast(
+        DP(), hn::SaturatedSub(hn::BitCast(du, a), hn::BitCast(du, b)));
+  }
+  static HWY_INLINE P MinP(P a, P b) { return hn::Min(a, b); }
+  static HWY_INLINE P MulP(P a, P b) { return hn::Mul(a, b); }
+  // (a * b + 2^14) >> 15.
+  static HWY_INLINE P MulRoundP(P a, P b) { return hn::MulFixedPoint15(a, b); }
+  // The sum of both products.
+  static HWY_INLINE I DotP(P a, P b) {
+    return hn::WidenMulPairwiseAdd(DI(), a, b);
+  }
 
   // out[i * kLanes + lane] = in[lane * stride + i] for i < 16 * count.
   static HWY_INLINE void Transpose(const float* HWY_RESTRICT in, size_t stride,

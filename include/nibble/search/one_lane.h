@@ -39,6 +39,9 @@ struct OneLane {
     volatile float t = a + 12582912.0f;
     return t - 12582912.0f;
   }
+  static V RoundWithin(V a, int top) {
+    return Min(Round(Max(a, 0.0f)), static_cast<float>(top));
+  }
 
   static M Lt(V a, V b) { return a < b; }
   static M Gt(V a, V b) { return a > b; }
@@ -77,6 +80,31 @@ struct OneLane {
   static V FromBits(I v) { return FloatOf(static_cast<uint32_t>(v)); }
   static I ToInt(V a) { return static_cast<I>(a); }
   static V ToFloat(I a) { return static_cast<V>(a); }
+  static I RoundToInt(V a) { return static_cast<I>(Round(a)); }
+
+  struct P {
+    int32_t first, second;
+  };
+  static P SetP(int i) { return {i, i}; }
+  static P Pair(I first, I second) { return {first, second}; }
+  static P LoadP(const int32_t* p) { return {*p & 0xFFFF, *p >> 16}; }
+  static void StoreP(P v, int32_t* p) {
+    *p = OrI(v.first, ShlI<16>(v.second));
+  }
+  static P SubOrZeroP(P a, P b) {
+    return {a.first > b.first ? a.first - b.first : 0,
+            a.second > b.second ? a.second - b.second : 0};
+  }
+  static P MinP(P a, P b) {
+    return {a.first < b.first ? a.first : b.first,
+            a.second < b.second ? a.second : b.second};
+  }
+  static P MulP(P a, P b) { return {a.first * b.first, a.second * b.second}; }
+  static P MulRoundP(P a, P b) {
+    return {(a.first * b.first + 16384) >> 15,
+            (a.second * b.second + 16384) >> 15};
+  }
+  static I DotP(P a, P b) { return a.first * b.first + a.second * b.second; }
 
   static void Transpose(const float* in, size_t, size_t count, float* out) {
     for (size_t i = 0; i < count; ++i) out[i] = in[i];

@@ -7,6 +7,7 @@
 #define NIBBLE_SEARCH_SEARCH_OF_INL_H_
 #endif
 
+#include "nibble/search/affine_search-inl.h"
 #include "nibble/search/block_search-inl.h"
 #include "nibble/search/codebook_search-inl.h"
 #include "nibble/search/two_level_search-inl.h"
@@ -15,24 +16,13 @@ HWY_BEFORE_NAMESPACE();
 namespace nibble {
 namespace HWY_NAMESPACE {
 
-// Placeholder until the affine search lands.
-template <class F, class L>
-struct NoSearch {
-  void Allocate(Arena&, size_t) {}
-  void Prepare(Search) {}
-  bool Run(const Slice<F, L>&, uint8_t*, uint8_t*, size_t* col) {
-    *col = 0;
-    return false;
-  }
-};
-
 template <class F, class L>
 struct SearchOf {
   static constexpr bool kAffine = formats::kIsPresent<typename F::MinCodes>;
   static constexpr bool kTwoLevel = formats::kIsPresent<typename F::ScaleCodes>;
   static auto Pick() {
     if constexpr (kAffine) {
-      return NoSearch<F, L>();
+      return AffineSearch<F, L>();
     } else if constexpr (GridOf<typename F::Codes>::kIsGrid) {
       return CodebookSearch<F, L>();
     } else if constexpr (kTwoLevel) {
