@@ -60,7 +60,12 @@ HWY_INLINE typename L::V FitUnit(const BlockLanes<L, kSubs>& value,
     }
     best.Offer(sx, sq, L::Zero());
   }
-  return L::IfElse0(L::Gt(largest, L::Zero()), L::Div(best.sx, best.sq));
+  // No weight at all: the largest value at the end of the range.
+  const auto fitted = L::Gt(best.sq, L::Zero());
+  const V unit = L::If(fitted,
+                       L::Div(best.sx, L::If(fitted, best.sq, L::Set(1.0f))),
+                       L::Mul(largest, L::Set(1.0f / kTop)));
+  return L::IfElse0(L::Gt(largest, L::Zero()), unit);
 }
 
 // What the refit of one sub-block needs, with residual r = x - (decoded x):
