@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A big buffer on huge pages, as far as the system grants them.
+// A big buffer on huge pages, as far as the system grants them, or on small ones.
 #ifndef NIBBLE_BENCH_PAGE_BUFFER_H_
 #define NIBBLE_BENCH_PAGE_BUFFER_H_
 
@@ -12,16 +12,20 @@
 
 namespace nibble {
 
+enum class Pages { kHuge, kSmall };
+
 class PageBuffer {
  public:
-  explicit PageBuffer(size_t size) : mapped_(size + kHuge) {
+  explicit PageBuffer(size_t size, Pages pages = Pages::kHuge)
+      : mapped_(size + kHuge) {
     void* p = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) throw std::bad_alloc();
     base_ = static_cast<uint8_t*>(p);
     const size_t misaligned = reinterpret_cast<uintptr_t>(base_) % kHuge;
     data_ = base_ + (kHuge - misaligned) % kHuge;
-    madvise(data_, size, MADV_HUGEPAGE);
+    madvise(data_, size,
+            pages == Pages::kHuge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
   }
   ~PageBuffer() { munmap(base_, mapped_); }
   PageBuffer(const PageBuffer&) = delete;

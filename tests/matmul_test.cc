@@ -11,8 +11,10 @@
 #include <functional>
 #include <limits>
 
+#include "nibble/cpu.h"
 #include "nibble/dequantize.h"
 #include "nibble/simd/panel.h"
+#include "tests/for_each.h"
 #include "tests/guarded_bytes.h"
 #include "tests/random_rows.h"
 
