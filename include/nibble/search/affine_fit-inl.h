@@ -71,10 +71,12 @@ class AffineFit {
     return L::AddMul(lowest_, range_,
                      L::Mul(frame_.y, frame_.inverse_weight));
   }
-  // What an error of the scale costs when the offset follows: variance of the
-  // codes times the weight.
+  // What an error of the scale costs: the variance of the codes times the weight
+  // if the offset follows, their squares if it is at its bound.
   V curvature() const {
-    return L::Max(L::SubMul(qq_, q_, mean_code()), L::Zero());
+    const V follows = L::Max(L::SubMul(qq_, q_, mean_code()), L::Zero());
+    if constexpr (kOffset == Offset::kFree) return follows;
+    return L::If(L::Lt(offset, L::Zero()), follows, qq_);
   }
 
  private:

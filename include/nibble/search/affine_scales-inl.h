@@ -123,7 +123,8 @@ class AffineScales {
         e = rd / dd;
       }
       const float d = d_[b] + e, dmin = dmin_[b] + f;
-      if (d < 0.0f || dmin < 0.0f) continue;
+      // Also when sums too small to divide by gave NaN or infinity.
+      if (!(d >= 0.0f && dmin >= 0.0f && d + dmin < 1e30f)) continue;
       std::fill(d_ + b, d_ + b + kSubs, d);
       std::fill(dmin_ + b, dmin_ + b + kSubs, dmin);
     }
