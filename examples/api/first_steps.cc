@@ -18,8 +18,8 @@ struct alignas(64) Line {
 
 Status Example(const std::vector<float>& weights, size_t rows, size_t cols,
                const std::vector<float>& x, std::vector<float>* y) {
-  // 4.25 bits per weight, the bytes a GGUF file holds.
-  const Type type = Type::kIQ4_KS;
+  // 4.5 bits per weight, the bytes a GGUF file holds.
+  const Type type = Type::kQ4_K;
   std::vector<uint8_t> bytes(rows * RowBytes(type, cols));
   const MutableMatrix packed(type, bytes.data(), rows, cols);
   NIBBLE_RETURN_IF_ERROR(
