@@ -41,11 +41,11 @@ constexpr LevelPlan CandidatePlan(bool fast, int levels, bool table) {
   }
   if (levels <= 32) {
     return fast ? LevelPlan{-0.25f, 0.125f, 8, 0, 1, 0, false}
-                : LevelPlan{-0.25f, 0.25f, 16, 0, 1, 1, false};
+                : LevelPlan{-0.2f, 0.2f, 12, 0, 1, 1, false};
   }
   if (levels <= 64) {
     return fast ? LevelPlan{-0.2f, 0.05f, 8, 0, 1, 0, false}
-                : LevelPlan{-0.25f, 0.06f, 16, 0, 1, 1, false};
+                : LevelPlan{-0.25f, 0.06f, 12, 0, 1, 1, false};
   }
   // 8 bits: rounding is within 10 % of the best scale at ten times the speed.
   return LevelPlan{0.0f, 0.0f, 0, 0, 0, 0, false};
