@@ -30,7 +30,7 @@ void RegisterAll() {
   const BenchFormat formats[] = {
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
   {Type::k##symbol, #file, &FillRandomRows<formats::symbol>},
-#include "nibble/formats/formats.def"
+#include "nibble/formats/enabled.def"
 #undef NIBBLE_FORMAT
   };
   for (const std::string& target : AvailableTargets()) {

@@ -12,30 +12,53 @@ function(nibble_write path content)
   file(CONFIGURE OUTPUT ${path} CONTENT "${content}" @ONLY)
 endfunction()
 
-# NIBBLE_SYMBOLS and NIBBLE_FILES: the formats, in the registry's order.
+set(NIBBLE_FORMATS "" CACHE STRING
+    "Formats to build, ;-separated symbols or families of formats.def (Q4_0;iqk); empty: all")
+
+# NIBBLE_SYMBOLS and NIBBLE_FILES: the formats to build, in the registry's order.
 set(NIBBLE_SYMBOLS "")
 set(NIBBLE_FILES "")
-file(STRINGS ${nibble_registry} nibble_lines REGEX "^NIBBLE_FORMAT\\(")
+set(nibble_headers "")
+set(nibble_enabled "")
+set(nibble_known "")
+set(nibble_family "")
+file(STRINGS ${nibble_registry} nibble_lines
+     REGEX "^NIBBLE_FORMAT\\(|^// family ")
 foreach(line IN LISTS nibble_lines)
+  if(line MATCHES "^// family ([a-z0-9]+):")
+    set(nibble_family ${CMAKE_MATCH_1})
+    list(APPEND nibble_known ${nibble_family})
+    continue()
+  endif()
   string(REGEX MATCH "^NIBBLE_FORMAT\\(([A-Z0-9_]+), ([a-z0-9_]+)," _ "${line}")
-  list(APPEND NIBBLE_SYMBOLS ${CMAKE_MATCH_1})
-  list(APPEND NIBBLE_FILES ${CMAKE_MATCH_2})
+  list(APPEND nibble_known ${CMAKE_MATCH_1})
+  string(APPEND nibble_headers
+         "#include \"nibble/formats/${CMAKE_MATCH_2}.h\"  // IWYU pragma: export\n")
+  if("${NIBBLE_FORMATS}" STREQUAL "" OR CMAKE_MATCH_1 IN_LIST NIBBLE_FORMATS
+     OR nibble_family IN_LIST NIBBLE_FORMATS)
+    list(APPEND NIBBLE_SYMBOLS ${CMAKE_MATCH_1})
+    list(APPEND NIBBLE_FILES ${CMAKE_MATCH_2})
+    string(APPEND nibble_enabled "${line}\n")
+  endif()
+endforeach()
+foreach(name IN LISTS NIBBLE_FORMATS)
+  if(NOT name IN_LIST nibble_known)
+    message(FATAL_ERROR "NIBBLE_FORMATS: no format or family ${name}")
+  endif()
 endforeach()
 
-set(nibble_includes "")
-foreach(file IN LISTS NIBBLE_FILES)
-  string(APPEND nibble_includes
-         "#include \"nibble/formats/${file}.h\"  // IWYU pragma: export\n")
-endforeach()
 nibble_write(${NIBBLE_GENERATED_INCLUDE}/nibble/formats/all.h
 "// SPDX-License-Identifier: MIT
 // Every format of the registry. Generated from formats.def.
 #ifndef NIBBLE_FORMATS_ALL_H_
 #define NIBBLE_FORMATS_ALL_H_
 
-${nibble_includes}
+${nibble_headers}
 #endif  // NIBBLE_FORMATS_ALL_H_
 ")
+nibble_write(${NIBBLE_GENERATED_INCLUDE}/nibble/formats/enabled.def
+"// The formats of this build. Generated from formats.def by NIBBLE_FORMATS.
+${nibble_enabled}")
 
 # Translation units of a few formats and one kind of work each. Reading Highway's
 # headers for nine targets takes 12 s of a unit, a format 5 to 20 s: units of one

@@ -43,7 +43,7 @@ struct CudaKernels {
 
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
   const CudaKernels* CudaKernelsOf_##symbol();
-#include "nibble/formats/formats.def"
+#include "nibble/formats/enabled.def"
 #undef NIBBLE_FORMAT
 
 // Null for a type without any (F32, unknown).
@@ -52,7 +52,7 @@ inline const CudaKernels* FindCudaKernels(Type type) noexcept {
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
   case Type::k##symbol:                                          \
     return CudaKernelsOf_##symbol();
-#include "nibble/formats/formats.def"
+#include "nibble/formats/enabled.def"
 #undef NIBBLE_FORMAT
     default:
       return nullptr;

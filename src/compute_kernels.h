@@ -29,7 +29,7 @@ struct ComputeKernels {
 
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
   const ComputeKernels* ComputeKernelsOf_##symbol();
-#include "nibble/formats/formats.def"
+#include "nibble/formats/enabled.def"
 #undef NIBBLE_FORMAT
 
 // Kernels for the target in use; null for a type without any (F32, unknown).
@@ -38,7 +38,7 @@ inline const ComputeKernels* FindComputeKernels(Type type) noexcept {
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
   case Type::k##symbol:                                          \
     return ComputeKernelsOf_##symbol();
-#include "nibble/formats/formats.def"
+#include "nibble/formats/enabled.def"
 #undef NIBBLE_FORMAT
     default:
       return nullptr;

@@ -18,7 +18,7 @@ constexpr RunPositions kOrders[] = {
     RunPositionsOf<LogicalOrder>(),
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
   OrderOfFormat<formats::symbol>(),
-#include "nibble/formats/formats.def"
+#include "nibble/formats/enabled.def"
 #undef NIBBLE_FORMAT
 };
 
@@ -29,7 +29,7 @@ const RunPositions& ElementOrderOf(Type type) noexcept {
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
   ++order;                                                       \
   if (type == Type::k##symbol) return *order;
-#include "nibble/formats/formats.def"
+#include "nibble/formats/enabled.def"
 #undef NIBBLE_FORMAT
   return kOrders[0];
 }

@@ -17,7 +17,7 @@ struct QuantizeKernels {
 
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
   const QuantizeKernels* QuantizeKernelsOf_##symbol();
-#include "nibble/formats/formats.def"
+#include "nibble/formats/enabled.def"
 #undef NIBBLE_FORMAT
 
 // Kernels for the target in use; null for a type without any (F32, unknown).
@@ -26,7 +26,7 @@ inline const QuantizeKernels* FindQuantizeKernels(Type type) noexcept {
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
   case Type::k##symbol:                                          \
     return QuantizeKernelsOf_##symbol();
-#include "nibble/formats/formats.def"
+#include "nibble/formats/enabled.def"
 #undef NIBBLE_FORMAT
     default:
       return nullptr;

@@ -23,7 +23,7 @@ constexpr TypeInfo kQuantized[] = {
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary)   \
   InfoOf<formats::symbol>(Type::k##symbol, name, #symbol, Type::k##fallback, \
                           summary),
-#include "nibble/formats/formats.def"
+#include "nibble/formats/enabled.def"
 #undef NIBBLE_FORMAT
 };
 constexpr size_t kNumQuantized = sizeof(kQuantized) / sizeof(kQuantized[0]);

@@ -52,7 +52,7 @@ Status ValidateAnyRow(Type type, const uint8_t* row, size_t cols,
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
   case Type::k##symbol:                                          \
     return ValidateRow<formats::symbol>(row, cols, r);
-#include "nibble/formats/formats.def"
+#include "nibble/formats/enabled.def"
 #undef NIBBLE_FORMAT
     default:
       return ValidateFloats(type, row, cols, r);

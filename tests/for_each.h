@@ -31,7 +31,7 @@ void ForEachFormat(const Body& body) {
   DYNAMIC_SECTION(#symbol) {                                     \
     body(FormatCase<formats::symbol>{Type::k##symbol, #file});   \
   }
-#include "nibble/formats/formats.def"
+#include "nibble/formats/enabled.def"
 #undef NIBBLE_FORMAT
 }
 

@@ -52,7 +52,8 @@ struct TypeList {
   size_t size() const noexcept { return count; }
 };
 
-// Every quantized type of this build, in the order of formats.def.
+// Every quantized type of this build (CMake: NIBBLE_FORMATS), in the order of
+// formats.def.
 NIBBLE_API TypeList QuantizedTypes() noexcept;
 
 // Facts about `type`, including F32, F16 and BF16; null for an id this build

@@ -29,7 +29,7 @@ float Defined(Type type, const uint8_t* row, size_t c) {
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
   case Type::k##symbol:                                          \
     return Defined<formats::symbol>(row, c);
-#include "nibble/formats/formats.def"
+#include "nibble/formats/enabled.def"
 #undef NIBBLE_FORMAT
     default:
       std::abort();
