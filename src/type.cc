@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "nibble/type.h"
 
-#include <cctype>
-
 #include "nibble/formats/all.h"
+#include "src/names.h"
 
 namespace nibble {
 namespace {
@@ -38,17 +37,6 @@ constexpr TypeInfo kPlain[] = {
     Plain(Type::kF16, "f16", "F16", 2, "IEEE binary16"),
     Plain(Type::kBF16, "bf16", "BF16", 2, "upper half of binary32"),
 };
-
-bool SameName(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (std::tolower(static_cast<unsigned char>(a[i])) !=
-        std::tolower(static_cast<unsigned char>(b[i]))) {
-      return false;
-    }
-  }
-  return true;
-}
 
 }  // namespace
 

@@ -12,6 +12,7 @@
 #include "nibble/parallel.h"     // IWYU pragma: export
 #include "nibble/quantize.h"     // IWYU pragma: export
 #include "nibble/status.h"       // IWYU pragma: export
+#include "nibble/transcode.h"    // IWYU pragma: export
 #include "nibble/type.h"         // IWYU pragma: export
 #include "nibble/validate.h"     // IWYU pragma: export
 

@@ -160,6 +160,16 @@ struct IsSigned<Lut16<kLo, kHi, E>> {
   static constexpr bool value = true;
 };
 
+// What is stored of E: the code in front of tables and before it gets a sign.
+template <class E>
+struct StoredOf {
+  using type = E;
+};
+template <class E>
+struct StoredOf<Signed<E>> : StoredOf<E> {};
+template <uint64_t kLo, uint64_t kHi, class E>
+struct StoredOf<Lut16<kLo, kHi, E>> : StoredOf<E> {};
+
 // Bits of the stored code of one element.
 template <class E>
 struct Width;

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+// Row-interleaved types: how the bits of several rows lie beside each other.
+//
+// R consecutive rows of a base type form a group: their row headers, then for
+// every block column one `Group` with the blocks of all rows. A group holds the
+// bits of its base blocks in another order, so a description says, per number of
+// the base block, where it lies in the group, and transcoding is exact.
+#ifndef NIBBLE_FORMATS_INTERLEAVED_H_
+#define NIBBLE_FORMATS_INTERLEAVED_H_
+
+#include <cstring>
+
+#include "nibble/formats/format.h"
+
+namespace nibble {
+namespace formats {
+
+template <class... Ts>
+struct List {};
+
+// A member of the base block is element r of an array of the group.
+template <auto kFrom, auto kTo>
+struct Copy {};
+
+// Element s of a sub-block node of the base is element kRows * s + r of a node
+// of the group.
+template <class From, class To>
+struct PerSub {};
+
+// kBits of every code. Four neighbours of a row (a quad) are four neighbouring
+// bytes; a run is the quads of all rows, 4 * kRows bytes. The 32 weights of a
+// sub-block are eight runs, which fill first the bytes and then the next bits.
+// Quad 4h + 2b + a of the sub-block is in run kH * h + kB * b + kA * a, where
+// (kH, kB, kA) are 1, 2 and 4 in some order.
+template <int kBits, int kH, int kB, int kA, auto kMember>
+struct RowQuads {};
+
+template <int kRows, int kBits, int kH, int kB, int kA>
+struct QuadPos {
+  static constexpr size_t kBytes = 4 * kRows * kBits;  // of 32 weights each
+  static constexpr size_t Offset(size_t r, size_t q) {
+    const size_t run = kH * (q >> 2 & 1) + kB * (q >> 1 & 1) + kA * (q & 1);
+    return 4 * (kRows * run + r);
+  }
+  static constexpr size_t Byte(size_t r, size_t q) {
+    return q / 8 * kBytes + Offset(r, q) % kBytes;
+  }
+  static constexpr int Shift(size_t r, size_t q) {
+    return kBits * static_cast<int>(Offset(r, q) / kBytes);
+  }
+};
+
+// Quad q of row r of a group: four codes in the bytes of a word.
+template <int kRows>
+struct GroupQuads {
+  template <int kBits, int kH, int kB, int kA, auto kM, class G>
+  static uint32_t Eval(RowQuads<kBits, kH, kB, kA, kM>, const G& g, size_t r,
+                       size_t q) {
+    using P = QuadPos<kRows, kBits, kH, kB, kA>;
+    return (Load32((g.*kM) + P::Byte(r, q)) >> P::Shift(r, q)) &
+           Repeat8((1u << kBits) - 1);
+  }
+  template <int k, class E, class G>
+  static uint32_t Eval(Shl<k, E>, const G& g, size_t r, size_t q) {
+    return Eval(E(), g, r, q) << k;
+  }
+  template <class A, class B, class G>
+  static uint32_t Eval(Or<A, B>, const G& g, size_t r, size_t q) {
+    return Eval(A(), g, r, q) | Eval(B(), g, r, q);
+  }
+
+  // The inverse; the group starts as zeros.
+  template <int kBits, int kH, int kB, int kA, auto kM, class G>
+  static void Put(RowQuads<kBits, kH, kB, kA, kM>, G& g, size_t r, size_t q,
+                  uint32_t codes) {
+    using P = QuadPos<kRows, kBits, kH, kB, kA>;
+    uint8_t* at = (g.*kM) + P::Byte(r, q);
+    const uint32_t bits = codes & Repeat8((1u << kBits) - 1);
+    const uint32_t word = Load32(at) | (bits << P::Shift(r, q));
+    memcpy(at, &word, sizeof(word));
+  }
+  template <int k, class E, class G>
+  static void Put(Shl<k, E>, G& g, size_t r, size_t q, uint32_t codes) {
+    Put(E(), g, r, q, codes >> k);
+  }
+  template <class A, class B, class G>
+  static void Put(Or<A, B>, G& g, size_t r, size_t q, uint32_t codes) {
+    Put(A(), g, r, q, codes);
+    Put(B(), g, r, q, codes);
+  }
+};
+
+// Quads in order, row beside row.
+template <int kBits, auto kMember>
+using StraightQuads = RowQuads<kBits, 4, 2, 1, kMember>;
+// The codes of most groups of four rows.
+template <int kBits, auto kMember>
+using FourRowQuads = RowQuads<kBits, 1, 4, 2, kMember>;
+
+template <class BaseFormat, int kRowsInGroup>
+struct InterleavedBase {
+  using Base = BaseFormat;
+  using BaseBlock = typename Base::Block;
+  static constexpr size_t kRows = kRowsInGroup;
+  static constexpr size_t kQuads = Base::kBlock / 4;  // of a row in a group
+  using Copies = List<>;   // of Copy
+  using Subs = List<>;     // of PerSub
+};
+
+}  // namespace formats
+}  // namespace nibble
+
+#endif  // NIBBLE_FORMATS_INTERLEAVED_H_
