@@ -273,6 +273,63 @@ nibble_status nibble_validate(const nibble_const_matrix* packed,
   return Guarded(message, [&] { return nibble::Validate(View(packed)); });
 }
 
+// ---- Row-interleaved types.
+
+size_t nibble_interleaved_count(void) {
+  return nibble::InterleavedTypes().size();
+}
+
+nibble_interleaved_type nibble_interleaved_at(size_t index) {
+  const nibble::InterleavedList types = nibble::InterleavedTypes();
+  if (index >= types.size()) return NIBBLE_INTERLEAVED_UNKNOWN;
+  return static_cast<nibble_interleaved_type>(types.first[index].type);
+}
+
+int nibble_find_interleaved(nibble_interleaved_type type,
+                            nibble_interleaved_info* info) {
+  const nibble::InterleavedInfo* found =
+      nibble::FindInterleaved(static_cast<nibble::InterleavedType>(type));
+  if (found == nullptr || info == nullptr) return 0;
+  *info = nibble_interleaved_info{type, found->name, found->symbol,
+                                  static_cast<nibble_type>(found->base),
+                                  found->rows};
+  return 1;
+}
+
+nibble_interleaved_type nibble_interleaved_from_name(const char* name) {
+  if (name == nullptr) return NIBBLE_INTERLEAVED_UNKNOWN;
+  const auto type = nibble::InterleavedFromName(name);
+  if (!type) return NIBBLE_INTERLEAVED_UNKNOWN;
+  return static_cast<nibble_interleaved_type>(*type);
+}
+
+size_t nibble_interleaved_bytes(nibble_interleaved_type type, size_t rows,
+                                size_t cols) {
+  return nibble::InterleavedBytes(static_cast<nibble::InterleavedType>(type),
+                                  rows, cols);
+}
+
+nibble_status nibble_interleave(const nibble_const_matrix* rows,
+                                nibble_interleaved_type type, void* groups,
+                                size_t bytes, nibble_message* message) {
+  return Guarded(message, [&] {
+    return nibble::Interleave(View(rows),
+                              static_cast<nibble::InterleavedType>(type),
+                              static_cast<uint8_t*>(groups), bytes);
+  });
+}
+
+nibble_status nibble_deinterleave(nibble_interleaved_type type,
+                                  const void* groups, size_t bytes,
+                                  const nibble_matrix* rows,
+                                  nibble_message* message) {
+  return Guarded(message, [&] {
+    return nibble::Deinterleave(static_cast<nibble::InterleavedType>(type),
+                                static_cast<const uint8_t*>(groups), bytes,
+                                View(rows));
+  });
+}
+
 void nibble_quantize_options_init(nibble_quantize_options* options) {
   if (options == nullptr) return;
   *options = nibble_quantize_options{};

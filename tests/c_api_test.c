@@ -97,6 +97,35 @@ static void rows_are_decoded_and_validated(void) {
   CHECK(strstr(message.text, "block 1") != NULL);
 }
 
+static void rows_interleave_and_come_back(void) {
+  enum { kBytes = 8 * 34 };
+  uint8_t rows[kBytes], groups[kBytes], back[kBytes];
+  nibble_const_matrix from = {NIBBLE_TYPE_Q8_0, NULL, 8, 32, 0};
+  nibble_matrix to = {NIBBLE_TYPE_Q8_0, NULL, 8, 32, 0};
+  nibble_interleaved_info info;
+  nibble_message message;
+  const nibble_interleaved_type type = NIBBLE_INTERLEAVED_Q8_0_R8;
+  size_t i;
+  for (i = 0; i < kBytes; ++i) rows[i] = (uint8_t)(i * 7);
+  from.data = rows;
+  to.data = back;
+  CHECK(nibble_interleaved_from_name("q8_0_R8") == type);
+  CHECK(nibble_interleaved_from_name("q8_0") == NIBBLE_INTERLEAVED_UNKNOWN);
+  CHECK(nibble_find_interleaved(type, &info) == 1);
+  CHECK(info.base == NIBBLE_TYPE_Q8_0 && info.rows == 8);
+  CHECK(nibble_find_interleaved(2, &info) == 0);
+  CHECK(nibble_interleaved_at(nibble_interleaved_count()) ==
+        NIBBLE_INTERLEAVED_UNKNOWN);
+  CHECK(nibble_interleaved_bytes(type, 8, 32) == kBytes);
+  CHECK(nibble_interleave(&from, type, groups, kBytes, &message) == NIBBLE_OK);
+  CHECK(memcmp(rows, groups, kBytes) != 0);
+  CHECK(nibble_deinterleave(type, groups, kBytes, &to, &message) == NIBBLE_OK);
+  CHECK(memcmp(rows, back, kBytes) == 0);
+  CHECK(nibble_interleave(&from, type, groups, kBytes - 1, &message) ==
+        NIBBLE_INVALID_ARGUMENT);
+  CHECK(strstr(message.text, "271 bytes") != NULL);
+}
+
 static void misfits_are_refused_with_a_reason(void) {
   uint8_t blocks[68] = {0};
   float x[64];
@@ -299,6 +328,7 @@ int main(void) {
   types_are_listed_and_found();
   targets_are_listed_and_forced();
   rows_are_decoded_and_validated();
+  rows_interleave_and_come_back();
   misfits_are_refused_with_a_reason();
   quantized_rows_are_close();
   options_reach_the_quantizer();

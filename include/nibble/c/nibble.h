@@ -156,6 +156,52 @@ NIBBLE_API nibble_status nibble_dequantize(const nibble_const_matrix* packed,
 NIBBLE_API nibble_status nibble_validate(const nibble_const_matrix* packed,
                                          nibble_message* message);
 
+/* ---- Row-interleaved types of files (nibble/transcode.h) */
+
+/* A GGUF type id like NIBBLE_INTERLEAVED_Q4_0_R8. */
+typedef uint32_t nibble_interleaved_type;
+enum {
+#define NIBBLE_INTERLEAVED(symbol, base, name, id) \
+  NIBBLE_INTERLEAVED_##symbol = id,
+#include "nibble/formats/interleaved.def"
+#undef NIBBLE_INTERLEAVED
+  NIBBLE_INTERLEAVED_UNKNOWN = 0x7FFFFFFF /* no type */
+};
+
+typedef struct nibble_interleaved_info {
+  nibble_interleaved_type type;
+  const char* name;   /* "q4_0_r8" */
+  const char* symbol; /* "Q4_0_R8" */
+  nibble_type base;   /* the type of its rows */
+  size_t rows;        /* rows per group */
+} nibble_interleaved_info;
+
+/* How many there are, and the one at index. */
+NIBBLE_API size_t nibble_interleaved_count(void);
+NIBBLE_API nibble_interleaved_type nibble_interleaved_at(size_t index);
+
+/* Fills *info; 0 (and nothing written) if there is no such type, else 1. */
+NIBBLE_API int nibble_find_interleaved(nibble_interleaved_type type,
+                                       nibble_interleaved_info* info);
+
+/* In any case; NIBBLE_INTERLEAVED_UNKNOWN if there is none. */
+NIBBLE_API nibble_interleaved_type
+nibble_interleaved_from_name(const char* name);
+
+/* Bytes of a matrix in groups; 0 if there is no such matrix. */
+NIBBLE_API size_t nibble_interleaved_bytes(nibble_interleaved_type type,
+                                           size_t rows, size_t cols);
+
+/* Rows of the base type to groups, and back; exact. */
+NIBBLE_API nibble_status nibble_interleave(const nibble_const_matrix* rows,
+                                           nibble_interleaved_type type,
+                                           void* groups, size_t bytes,
+                                           nibble_message* message);
+NIBBLE_API nibble_status nibble_deinterleave(nibble_interleaved_type type,
+                                             const void* groups, size_t bytes,
+                                             const nibble_matrix* rows,
+                                             nibble_message* message);
+
 /* ---- Floats to packed rows (nibble/quantize.h) */
 
 typedef uint32_t nibble_search;
