@@ -89,7 +89,7 @@ struct BlockReader {
   }
   static NIBBLE_HD float BlockMin(const Block& b) {
     if constexpr (formats::kIsPresent<typename F::MinCodes>) {
-      return Half(b.dmin);
+      return F::kMinFactor * Half(b.dmin);
     } else {
       return 0.0f;
     }

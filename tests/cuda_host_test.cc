@@ -70,6 +70,8 @@ void Members(formats::Lut16<kLo, kHi, E>, const Check& check) {
 }
 template <class Check>
 void Members(formats::NoCodes, const Check&) {}
+template <int kValue, class Check>
+void Members(formats::Constant<kValue>, const Check&) {}
 
 TEST_CASE("what is read in words lies where the alignment of blocks says") {
   ForEachFormat([](auto format) {
@@ -389,8 +391,9 @@ float OrderedLaneSum(const uint8_t* row, const uint8_t* token, size_t cols,
         int64_t sum_a = 0;
         for (const int8_t v : a) sum_a += v;
         const int64_t min = formats::Scalar::Eval(typename F::MinCodes(), b, s);
-        sum = std::fma(-F16ToF32(formats::Load16(b.dmin.bytes)) * x_scale,
-                       static_cast<float>(min * sum_a), sum);
+        const float dmin =
+            F::kMinFactor * F16ToF32(formats::Load16(b.dmin.bytes));
+        sum = std::fma(-dmin * x_scale, static_cast<float>(min * sum_a), sum);
       }
     }
   }

@@ -6,11 +6,12 @@
 //   x[e] = scale(s) * level(e) - min(s)
 //   scale(s) = d * kFactor * (kScaleStep * ScaleCodes[s] + kScaleBase)
 //   level(e) = sign(e) * (Codes[e] - kZero + kShift * ShiftCodes[s])
-//   min(s)   = dmin * MinCodes[s]
+//   min(s)   = dmin * kMinFactor * MinCodes[s]
 //
 // d is the fp16 `Block::d`, or the row's scale when kRowHeader is not 0; dmin is
-// the fp16 `Block::dmin` when there are mins. kFactor is a power of two, so
-// every product is exact or rounded once and the order of factors is free.
+// the fp16 `Block::dmin` when there are mins. kFactor is a power of two and
+// kMinFactor 1 or -1, so every product is exact or rounded once and the order of
+// factors is free.
 #ifndef NIBBLE_FORMATS_FORMAT_H_
 #define NIBBLE_FORMATS_FORMAT_H_
 
@@ -31,6 +32,7 @@ struct FormatBase {
   using ScaleCodes = NoCodes;
   static constexpr int kScaleStep = 1, kScaleBase = 0;
   using MinCodes = NoCodes;
+  static constexpr float kMinFactor = 1.0f;  // -1: dmin is added
   using ShiftCodes = NoCodes;  // one bit per sub-block
   static constexpr int kShift = 0;
   using Signs = NoSigns;
@@ -70,7 +72,7 @@ struct Reader {
   }
   static NIBBLE_HD float Min(const Block& b, size_t s) {
     if constexpr (kIsPresent<typename F::MinCodes>) {
-      return F16ToF32(Load16(b.dmin.bytes)) *
+      return F::kMinFactor * F16ToF32(Load16(b.dmin.bytes)) *
              static_cast<float>(Scalar::Eval(typename F::MinCodes(), b, s));
     } else {
       return 0.0f;

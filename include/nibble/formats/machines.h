@@ -38,6 +38,10 @@ struct Scalar {
   static NIBBLE_HD int Eval(Or<A, C>, const B& b, size_t e) {
     return Eval(A(), b, e) | Eval(C(), b, e);
   }
+  template <int kValue, class B>
+  static NIBBLE_HD int Eval(Constant<kValue>, const B&, size_t) {
+    return kValue;
+  }
   template <class E, class B>
   static NIBBLE_HD int Eval(Signed<E>, const B& b, size_t e) {
     return static_cast<int8_t>(Eval(E(), b, e));
@@ -150,6 +154,10 @@ struct AlignedQuad {
   static NIBBLE_HD uint32_t Eval(Or<A, C>, const B& b, size_t e) {
     return Eval(A(), b, e) | Eval(C(), b, e);
   }
+  template <int kValue, class B>
+  static NIBBLE_HD uint32_t Eval(Constant<kValue>, const B&, size_t) {
+    return Repeat8(kValue);
+  }
   template <class E, class B>
   static NIBBLE_HD uint32_t Eval(Signed<E>, const B& b, size_t e) {
     return Eval(E(), b, e);
@@ -233,6 +241,8 @@ struct Store {
     Put(A(), b, e, code);
     Put(C(), b, e, code);
   }
+  template <int kValue, class B>
+  static NIBBLE_HD void Put(Constant<kValue>, B&, size_t, uint32_t) {}
   template <class E, class B>
   static NIBBLE_HD void Put(Signed<E>, B& b, size_t e, uint32_t code) {
     Put(E(), b, e, code);

@@ -93,6 +93,10 @@ struct Shl {};
 template <class A, class B>
 struct Or {};
 
+// kValue, whatever the block holds: a min per block that needs no multiplier.
+template <int kValue>
+struct Constant {};
+
 // The 8-bit pattern of E read as a signed byte.
 template <class E>
 struct Signed {};
@@ -169,6 +173,15 @@ template <class E>
 struct StoredOf<Signed<E>> : StoredOf<E> {};
 template <uint64_t kLo, uint64_t kHi, class E>
 struct StoredOf<Lut16<kLo, kHi, E>> : StoredOf<E> {};
+
+template <class E>
+struct IsConstant {
+  static constexpr bool value = false;
+};
+template <int kValue>
+struct IsConstant<Constant<kValue>> {
+  static constexpr bool value = true;
+};
 
 // Bits of the stored code of one element.
 template <class E>

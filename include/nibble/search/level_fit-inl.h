@@ -111,7 +111,7 @@ struct LevelFit {
   using Refiner = Refine<L, Levels, kSub * L::kLanes>;
   static constexpr bool kTable =
       formats::IsSigned<typename F::Codes>::value && Levels::kCount <= 16;
-  static constexpr int kAtOnce = kTable ? 2 : 4;
+  static constexpr int kAtOnce = Levels::kCount == 2 ? 1 : kTable ? 2 : 4;
 
   static HWY_INLINE void Scan(const float* y, const float* w,
                               const LevelPlan& plan, ScaleFit<L>& best) {

@@ -50,6 +50,35 @@ struct LinearLevels {
   }
 };
 
+// kLo, kLo + kStep .. kHi, of which the lowest is code 0: decoded codes that are
+// multiples of kStep.
+template <class L, int kLo, int kHi, int kStep>
+struct SteppedLevels {
+  using V = typename L::V;
+  using Steps = LinearLevels<L, 0, (kHi - kLo) / kStep>;
+  static constexpr float kMin = kLo, kMax = kHi;
+  static constexpr int kCount = Steps::kCount;
+  static constexpr float kReach = 0.0f;  // no shortcut
+
+  static HWY_INLINE V Near(V z) {
+    const V steps = Steps::Near(ToSteps(z));
+    return L::AddMul(L::Set(kMin), steps, L::Set(kStep));
+  }
+  static HWY_INLINE V NearInside(V z) { return Near(z); }
+  static HWY_INLINE V Step(V level, typename L::M up) {
+    const V steps = Steps::Step(ToSteps(level), up);
+    return L::AddMul(L::Set(kMin), steps, L::Set(kStep));
+  }
+  static HWY_INLINE typename L::I Code(V z) {
+    return L::ToInt(L::Sub(Near(z), L::Set(kMin)));
+  }
+
+ private:
+  static HWY_INLINE V ToSteps(V z) {
+    return L::Mul(L::Sub(z, L::Set(kMin)), L::Set(1.0f / kStep));
+  }
+};
+
 // Up to 16 signed levels at least 10 apart, as in a Lut16. Nearest without a
 // search: bucket = round(z / 10) holds at most one midpoint, so it names the
 // level at its lower edge and the gap to the next, and one comparison decides.
@@ -189,6 +218,11 @@ template <class L, class F, class Codes>
 struct LevelsOf {
   // Plain codes: 0 .. kMaxCode minus the zero point.
   using type = LinearLevels<L, -F::kZero, F::kMaxCode - F::kZero>;
+};
+template <class L, class F, int k, class E>
+struct LevelsOf<L, F, formats::Shl<k, E>> {
+  using type =
+      SteppedLevels<L, -F::kZero, F::kMaxCode - F::kZero, 1 << k>;
 };
 template <class L, class F, class E>
 struct LevelsOf<L, F, formats::Signed<E>> {

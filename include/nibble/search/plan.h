@@ -62,6 +62,9 @@ constexpr LevelPlan GradientPlan(int levels, bool table) {
 }
 
 constexpr LevelPlan PlanFor(Search search, int levels, bool table) {
+  // Two levels of one size: the codes are the signs whatever the scale, and one
+  // fit gives the best scale there is.
+  if (levels == 2) return LevelPlan{0.0f, 0.0f, 1, 0, 0, 0, false};
   if (search == Search::kGradient) return GradientPlan(levels, table);
   LevelPlan plan = CandidatePlan(search == Search::kFast, levels, table);
   if (search == Search::kExhaustive) {

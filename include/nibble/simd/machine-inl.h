@@ -73,7 +73,7 @@ struct LaneShifts {
 };
 
 // Evaluates positions [kE, kE + lanes) of the 256-weight chunk that starts at
-// block x (eight blocks of 32, or one of 256), in the element order `Order`.
+// block x (several small blocks, or one of 256), in the element order `Order`.
 // kBias flips the top bit of signed codes: code + 128, for unsigned multiplies.
 template <class D8, class Order = LogicalOrder>
 struct Simd {
@@ -152,11 +152,30 @@ struct Simd {
     }
   }
 
+  // -- Two stored bits per element, in element order (Q2_0): a byte per 32-bit
+  // lane, whose fields shifts and masks move to bytes of their own.
+  template <size_t kE, int kAt, auto kM, class X>
+  static HWY_INLINE V ExpandPairs(const X* HWY_RESTRICT x) {
+    using Map = FieldMap<formats::Field<2, 1, kM>, Order, kE>;
+    static_assert(std::is_same<Order, LogicalOrder>::value,
+                  "sequential fields are in element order");
+    static_assert(Map::OneBlock(kN), "a vector lies in one block");
+    const hn::Repartition<uint32_t, D8> d32;
+    const hn::Rebind<uint8_t, decltype(d32)> bytes;
+    const uint8_t* HWY_RESTRICT p = (x[Map::Block()].*kM) + Map::First();
+    auto v = hn::PromoteTo(d32, hn::LoadU(bytes, p));
+    v = hn::And(hn::Or(v, hn::ShiftLeft<12>(v)), hn::Set(d32, 0x000F000Fu));
+    v = hn::And(hn::Or(v, hn::ShiftLeft<6>(v)), hn::Set(d32, 0x03030303u));
+    return hn::BitCast(D8(), hn::ShiftLeft<kAt>(v));
+  }
+
   template <size_t kE, int kAt = 0, bool kBias = false, int kBits, int kRun,
             auto kM, class O, class X>
   static HWY_INLINE V Eval(formats::Field<kBits, kRun, kM, O> f,
                            const X* HWY_RESTRICT x) {
-    if constexpr (kRun == 1) {
+    if constexpr (kRun == 1 && kBits == 2) {
+      return ExpandPairs<kE, kAt, kM>(x);
+    } else if constexpr (kRun == 1) {
       static_assert(kBits == 1, "wider sequential fields have no case yet");
       return ExpandBits<kE, kAt, kM>(D8(), x);
     } else {

@@ -33,22 +33,24 @@ namespace HWY_NAMESPACE {
 // the hardware stops at every 4 KiB page (8 instead of 16 GB/s on a Xeon).
 inline constexpr size_t kPrefetchAhead = 1536;
 
-// The scales of blocks x[0 .. lanes), one fp16 each.
-template <class DF, class Block>
-HWY_INLINE hn::Vec<DF> BlockHalves(DF df, const Block* HWY_RESTRICT x) {
+// The fp16 member kHalf of the blocks of groups [kFirst, kFirst + lanes) of a
+// chunk, kPerBlock groups to a block.
+template <auto kHalf, size_t kPerBlock, size_t kFirst, class DF, class Block>
+HWY_INLINE hn::Vec<DF> GroupHalves(DF df, const Block* HWY_RESTRICT x) {
   constexpr size_t n = HWY_MAX_LANES_D(DF);
-  static_assert(n == 4 || n == 8, "blocks of 32 in a chunk of 256");
+  static_assert(n == 4 || n == 8, "groups of 32 in a chunk of 256");
   const hn::Full128<uint64_t> d64;
   const hn::Rebind<hwy::float16_t, DF> d16;
   const auto four = [x](size_t first) {  // gathered in a general register
     uint64_t halves = 0;
     for (size_t i = 4; i-- > 0;) {
-      halves = (halves << 16) | formats::Load16(x[first + i].d.bytes);
+      const Block& block = x[(first + i) / kPerBlock];
+      halves = (halves << 16) | formats::Load16((block.*kHalf).bytes);
     }
     return halves;
   };
-  const uint64_t high = n == 8 ? four(4) : 0;
-  const auto bits = hn::Dup128VecFromValues(d64, four(0), high);
+  const uint64_t high = n == 8 ? four(kFirst + 4) : 0;
+  const auto bits = hn::Dup128VecFromValues(d64, four(kFirst), high);
   return hn::PromoteTo(df, hn::ResizeBitCast(d16, bits));
 }
 
@@ -63,6 +65,7 @@ struct ChunkDot {
   static constexpr size_t kGroup = 32 < F::kSub ? 32 : F::kSub;
   static_assert(kGroup == 16 || kGroup == 32, "activations have these sums");
   static constexpr size_t kGroups = kChunk / kGroup;
+  static constexpr size_t kPerBlock = F::kBlock / kGroup;
 
   using D8 = hn::ScalableTag<uint8_t>;
   using DI8 = hn::RebindToSigned<D8>;
@@ -91,7 +94,7 @@ struct ChunkDot {
   static constexpr bool kHasCorrection = kHasMins || kHasShifts || kOffset != 0;
   static constexpr float kCorrectionFactor = kHasShifts ? 1.0f
                                              : kHasMins
-                                                 ? -1.0f
+                                                 ? -F::kMinFactor
                                                  : static_cast<float>(kOffset);
 
   // Running sums of one token. Two of products: a single chain of dependent
@@ -126,25 +129,40 @@ struct ChunkDot {
  private:
   // -- Scales and corrections of groups [kFirst, kFirst + kWindow).
 
+  // A number per sub-block.
+  template <class Node, size_t kFirst>
+  static HWY_INLINE VS WindowCodes(DS ds, const Block* HWY_RESTRICT x) {
+    if constexpr (formats::IsConstant<Node>::value) {
+      return hn::Set(ds, static_cast<float>(formats::Scalar::Eval(Node(), *x, 0)));
+    } else {
+      static_assert(F::kSub == kGroup, "one code per group");
+      return CodesToFloat<Node, kFirst, kPerBlock>(ds, x);
+    }
+  }
+  // An fp16 number per block.
+  template <auto kHalf, size_t kFirst>
+  static HWY_INLINE VS WindowHalves(DS ds, const Block* HWY_RESTRICT x) {
+    if constexpr (F::kBlock == kChunk) {
+      return hn::Set(ds, HalfToFloat(x->*kHalf));
+    } else {
+      return GroupHalves<kHalf, kPerBlock, kFirst>(ds, x);
+    }
+  }
+
   template <size_t kFirst>
   static HWY_INLINE VS WindowScales(DS ds, const Block* HWY_RESTRICT x) {
-    if constexpr (F::kBlock < kChunk) {
-      static_assert(F::kBlock == kGroup, "one scale per block");
-      return BlockHalves(ds, x + kFirst);
-    } else {
-      auto s = hn::Set(ds, 1.0f);
-      if constexpr (formats::kIsPresent<typename F::ScaleCodes>) {
-        s = CodesToFloat<typename F::ScaleCodes, kFirst>(ds, *x);
-        if constexpr (F::kScaleStep != 1 || F::kScaleBase != 0) {
-          s = hn::MulAdd(s, hn::Set(ds, static_cast<float>(F::kScaleStep)),
-                         hn::Set(ds, static_cast<float>(F::kScaleBase)));
-        }
+    auto s = hn::Set(ds, 1.0f);
+    if constexpr (formats::kIsPresent<typename F::ScaleCodes>) {
+      s = WindowCodes<typename F::ScaleCodes, kFirst>(ds, x);
+      if constexpr (F::kScaleStep != 1 || F::kScaleBase != 0) {
+        s = hn::MulAdd(s, hn::Set(ds, static_cast<float>(F::kScaleStep)),
+                       hn::Set(ds, static_cast<float>(F::kScaleBase)));
       }
-      if constexpr (F::kRowHeader == 0) {
-        s = hn::Mul(s, hn::Set(ds, HalfToFloat(x->d)));
-      }
-      return s;
     }
+    if constexpr (F::kRowHeader == 0) {
+      s = hn::Mul(s, WindowHalves<&Block::d, kFirst>(ds, x));
+    }
+    return s;
   }
 
   // Times kCorrectionFactor: s * o - m.
@@ -153,18 +171,19 @@ struct ChunkDot {
                                         VS s) {
     auto correction = s;
     if constexpr (kHasShifts) {
-      const auto shift = CodesToFloat<typename F::ShiftCodes, kFirst>(ds, *x);
+      const auto shift = WindowCodes<typename F::ShiftCodes, kFirst>(ds, x);
       correction = hn::Mul(
           s, hn::MulAdd(shift, hn::Set(ds, static_cast<float>(F::kShift)),
                         hn::Set(ds, static_cast<float>(kOffset))));
     }
     if constexpr (kHasMins) {
       static_assert(!kHasShifts, "no format has mins and shifts");
-      const auto m = hn::Mul(CodesToFloat<typename F::MinCodes, kFirst>(ds, *x),
-                             hn::Set(ds, HalfToFloat(x->dmin)));
+      const auto m = hn::Mul(WindowCodes<typename F::MinCodes, kFirst>(ds, x),
+                             WindowHalves<&Block::dmin, kFirst>(ds, x));
       if constexpr (kOffset == 0) {
         correction = m;
       } else {
+        static_assert(F::kMinFactor == 1.0f, "s * o would change its sign");
         correction =
             hn::NegMulAdd(s, hn::Set(ds, static_cast<float>(kOffset)), m);
       }

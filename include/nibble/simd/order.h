@@ -11,7 +11,8 @@
 
 namespace nibble {
 
-// All drivers work in chunks of 256 weights: one super-block or 8 blocks of 32.
+// All drivers work in chunks of 256 weights: one super-block or several
+// small blocks (8 of 32, 4 of 64, 2 of 128).
 inline constexpr size_t kChunk = 256;
 
 // Position = element.

@@ -15,18 +15,21 @@ namespace nibble {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Codes [kFirst, kFirst + lanes) of a description of sub-block codes as floats.
-// Four codes at a time in a general register, then one promotion: narrow stores
-// followed by a wide load would fail store forwarding.
-template <class Node, size_t kFirst, class DF, class X>
-HWY_INLINE hn::Vec<DF> CodesToFloat(DF df, const X& x) {
+// Codes [kFirst, kFirst + lanes) of a description of sub-block codes as floats;
+// of neighbouring blocks, kPerBlock codes each, if one has fewer. Four codes at
+// a time in a general register, then one promotion: narrow stores followed by a
+// wide load would fail store forwarding.
+template <class Node, size_t kFirst, size_t kPerBlock, class DF, class X>
+HWY_INLINE hn::Vec<DF> CodesToFloat(DF df, const X* HWY_RESTRICT x) {
   constexpr size_t n = HWY_MAX_LANES_D(DF);
   static_assert(n % 4 == 0 && n <= 16, "4, 8 or 16 sub-blocks at a time");
   using T = hwy::If<formats::IsSigned<Node>::value, int8_t, uint8_t>;
   const hn::RebindToSigned<DF> di;
   const hn::Rebind<T, DF> d8;
+  static_assert(kPerBlock % 4 == 0, "four codes come from one block");
   const auto quad = [&](size_t e) {
-    return static_cast<uint64_t>(formats::Quad::Eval(Node(), x, e));
+    return static_cast<uint64_t>(
+        formats::Quad::Eval(Node(), x[e / kPerBlock], e % kPerBlock));
   };
   uint64_t words[2] = {quad(kFirst), 0};
   if constexpr (n >= 8) words[0] |= quad(kFirst + 4) << 32;
@@ -71,6 +74,9 @@ struct SubScales {
   HWY_INLINE void Decode(const typename F::Block& x, float row_scale) {
     if constexpr (kSubs == 1) {
       scale[0] = formats::Reader<F>::BlockScale(x, row_scale);
+      if constexpr (formats::kIsPresent<typename F::MinCodes>) {
+        min[0] = formats::Reader<F>::Min(x, 0);
+      }
       offset[0] = static_cast<float>(-F::kZero);
     } else {
       Steps<0>(x, formats::Reader<F>::BlockScale(x, row_scale));
@@ -85,18 +91,18 @@ struct SubScales {
     const auto step = hn::Set(df, static_cast<float>(F::kScaleStep));
     const auto base = hn::Set(df, static_cast<float>(F::kScaleBase));
     const auto codes =
-        CodesToFloat<typename F::ScaleCodes, kFirst>(df, x);
+        CodesToFloat<typename F::ScaleCodes, kFirst, kSubs>(df, &x);
     // Small integers: exact, fused or not.
     hn::Store(hn::Mul(hn::MulAdd(codes, step, base), hn::Set(df, d)), df,
               scale + kFirst);
     if constexpr (formats::kIsPresent<typename F::MinCodes>) {
-      const auto m = CodesToFloat<typename F::MinCodes, kFirst>(df, x);
-      hn::Store(hn::Mul(m, hn::Set(df, HalfToFloat(x.dmin))), df,
-                min + kFirst);
+      const auto m = CodesToFloat<typename F::MinCodes, kFirst, kSubs>(df, &x);
+      const float dmin = F::kMinFactor * HalfToFloat(x.dmin);
+      hn::Store(hn::Mul(m, hn::Set(df, dmin)), df, min + kFirst);
     }
     auto zero = hn::Set(df, static_cast<float>(-F::kZero));
     if constexpr (formats::kIsPresent<typename F::ShiftCodes>) {
-      const auto g = CodesToFloat<typename F::ShiftCodes, kFirst>(df, x);
+      const auto g = CodesToFloat<typename F::ShiftCodes, kFirst, kSubs>(df, &x);
       zero = hn::MulAdd(g, hn::Set(df, static_cast<float>(F::kShift)), zero);
     }
     hn::Store(zero, df, offset + kFirst);
