@@ -39,6 +39,12 @@ struct SubCode {
   static NIBBLE_HD int Eval(Node node, const B& b, size_t s) {
     return formats::Scalar::Eval(node, b, s);
   }
+  template <int kBits, int kShift, auto kM, class B>
+  static NIBBLE_HD int Eval(formats::LowBits<kBits, kShift, kM>, const B& b,
+                            size_t s) {
+    const uint32_t byte = formats::LowByte<kAlign>((b.*kM) + 16 * s);
+    return static_cast<int>((byte >> kShift) & ((1u << kBits) - 1));
+  }
   template <int kCount, class A, class C, class B>
   static NIBBLE_HD int Eval(formats::Halves<kCount, A, C>, const B& b,
                             size_t s) {

@@ -68,6 +68,14 @@ template <uint64_t kLo, uint64_t kHi, class E, class Check>
 void Members(formats::Lut16<kLo, kHi, E>, const Check& check) {
   Members(E(), check);
 }
+template <class E, class Check>
+void Members(formats::Gray<E>, const Check& check) {
+  Members(E(), check);
+}
+template <int kBits, int kShift, auto kM, class Check>
+void Members(formats::LowBits<kBits, kShift, kM>, const Check& check) {
+  check(OffsetOf(kM));
+}
 template <class Check>
 void Members(formats::NoCodes, const Check&) {}
 template <int kValue, class Check>

@@ -57,6 +57,20 @@ struct Scalar {
     const uint64_t point = Grid::Point(word & ((1u << kBits) - 1));
     return static_cast<int>((point >> (8 * (e & 7))) & 255);
   }
+  template <int kBits, int kRun, auto kM, class O, class B>
+  static NIBBLE_HD int Eval(Gray<Field<kBits, kRun, kM, O>>, const B& b,
+                            size_t e) {
+    using P = FieldPos<kBits, kRun, O>;
+    const size_t byte = P::Byte(e);
+    const uint32_t word = FromGray(Load16((b.*kM) + byte / 2 * 2));
+    const size_t shift = 8 * (byte % 2) + static_cast<size_t>(P::Shift(e));
+    return static_cast<int>((word >> shift) & ((1u << kBits) - 1));
+  }
+  template <int kBits, int kShift, auto kM, class B>
+  static NIBBLE_HD int Eval(LowBits<kBits, kShift, kM>, const B& b, size_t s) {
+    const uint32_t byte = LowByte<1>((b.*kM) + 16 * s);
+    return static_cast<int>((byte >> kShift) & ((1u << kBits) - 1));
+  }
 
   // Is element e negative?
   template <class B>
@@ -172,6 +186,24 @@ struct AlignedQuad {
     const uint64_t point = Grid::Point(word & ((1u << kBits) - 1));
     return static_cast<uint32_t>(point >> (8 * (e & 4)));
   }
+  template <int kBits, int kRun, auto kM, class O, class B>
+  static NIBBLE_HD uint32_t Eval(Gray<Field<kBits, kRun, kM, O>>, const B& b,
+                                 size_t e) {
+    using P = FieldPos<kBits, kRun, O>;
+    static_assert(kRun % 4 == 0, "two words hold a quad");
+    const uint32_t words =
+        FromGray(LoadAligned<uint32_t, kAlign>((b.*kM) + P::Byte(e)));
+    return (words >> P::Shift(e)) & Repeat8((1u << kBits) - 1);
+  }
+  template <int kBits, int kShift, auto kM, class B>
+  static NIBBLE_HD uint32_t Eval(LowBits<kBits, kShift, kM>, const B& b,
+                                 size_t s) {
+    uint32_t bytes = 0;
+    for (size_t i = 4; i-- > 0;) {
+      bytes = (bytes << 8) | LowByte<kAlign>((b.*kM) + 16 * (s + i));
+    }
+    return (bytes >> kShift) & Repeat8((1u << kBits) - 1);
+  }
 
   // 0xFF in the bytes of negative elements, else 0.
   template <class B>
@@ -209,7 +241,8 @@ using Quad = AlignedQuad<1>;
 
 // ---- The inverse of Scalar: puts codes where Scalar would read them.
 //
-// Bits are or-ed in, so a block starts as zeros. Tables store the index; grids
+// Bits are or-ed in (those of Gray words xor-ed: the code is linear), so a block
+// starts as zeros. Tables store the index; grids
 // store the point's index at the first element of each group.
 struct Store {
   template <int kBits, int kRun, auto kM, class O, class B>
@@ -256,6 +289,22 @@ struct Store {
   static NIBBLE_HD void Put(Grid8<kBits, Grid, kM>, B& b, size_t e,
                             uint32_t index) {
     OrWord((b.*kM) + e / 8 * 2, index & ((1u << kBits) - 1));
+  }
+  template <int kBits, int kRun, auto kM, class O, class B>
+  static NIBBLE_HD void Put(Gray<Field<kBits, kRun, kM, O>>, B& b, size_t e,
+                            uint32_t code) {
+    using P = FieldPos<kBits, kRun, O>;
+    const size_t byte = P::Byte(e);
+    const size_t shift = 8 * (byte % 2) + static_cast<size_t>(P::Shift(e));
+    XorWord((b.*kM) + byte / 2 * 2,
+            ToGray((code & ((1u << kBits) - 1)) << shift));
+  }
+  template <int kBits, int kShift, auto kM, class B>
+  static NIBBLE_HD void Put(LowBits<kBits, kShift, kM>, B& b, size_t s,
+                            uint32_t code) {
+    for (size_t i = 0; i < kBits; ++i) {
+      XorWord((b.*kM) + 16 * s + 2 * (kShift + i), (code >> i) & 1);
+    }
   }
   // All signs of a group of 8 at once: bit k of `mask` set if element e + k < 0.
   template <int kShift, auto kM, class B>
@@ -316,8 +365,27 @@ struct Store {
                                int right = 0) {
     PutAll(E(), b, codes, right);
   }
+  template <class E, class B>
+  static NIBBLE_INLINE NIBBLE_HD void PutAll(Gray<E>, B& b,
+                                             const uint8_t* codes,
+                                             int right = 0) {
+    B plain{};
+    PutAll(E(), plain, codes, right);
+    XorGray(E(), b, plain);
+  }
 
  private:
+  template <int kBits, int kRun, auto kM, class O, class B>
+  static NIBBLE_INLINE NIBBLE_HD void XorGray(Field<kBits, kRun, kM, O>, B& b,
+                                              const B& plain) {
+    for (size_t i = 0; i < MemberBytes(kM); i += 2) {
+      XorWord((b.*kM) + i, ToGray(Load16((plain.*kM) + i)));
+    }
+  }
+  static NIBBLE_HD void XorWord(uint8_t* p, uint32_t v) {
+    p[0] = static_cast<uint8_t>(p[0] ^ v);
+    p[1] = static_cast<uint8_t>(p[1] ^ (v >> 8));
+  }
   template <int kBits>
   static NIBBLE_HD void OrByte(uint8_t& byte, int shift, uint32_t code) {
     const uint32_t v = (code & ((1u << kBits) - 1)) << shift;

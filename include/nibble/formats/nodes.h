@@ -110,6 +110,17 @@ struct Lut16 {};
 template <int kBits, class Grid, auto kMember>
 struct Grid8 {};
 
+// E, a Field whose bytes are read through a Gray code: every little-endian u16
+// word, without its lowest bit, is v ^ (v >> 1). All words of an even number of
+// ones have such a form; the lowest bits are free for LowBits.
+template <class E>
+struct Gray {};
+
+// Element s is bits [kShift, kShift + kBits) of the byte that the lowest bits of
+// u16 words 8 s .. 8 s + 7 make.
+template <int kBits, int kShift, auto kMember>
+struct LowBits {};
+
 // ---- Sign nodes. Element e is negative if its bit is set.
 
 // Per 8 elements one u16 word: bits kShift .. kShift + 6 are the signs of the
@@ -141,6 +152,30 @@ struct FieldPos {
     return i == 0 ? a : i == 1 ? b : i == 2 ? c : d;
   }
 };
+
+// Two u16 words read as Gray does.
+NIBBLE_HD inline uint32_t FromGray(uint32_t two_words) {
+  const uint32_t v = two_words & 0xFFFEFFFEu;
+  return v ^ ((v >> 1) & 0x7FFF7FFFu);
+}
+// The inverse for one word of an even number of ones; bit 0 is then 0.
+NIBBLE_HD inline uint32_t ToGray(uint32_t word) {
+  word ^= word >> 1;
+  word ^= word >> 2;
+  word ^= word >> 4;
+  return word ^ (word >> 8);
+}
+
+// The lowest bits of the eight u16 words at p as a byte. The products of each
+// half do not overlap.
+template <size_t kAlign>
+NIBBLE_HD inline uint32_t LowByte(const uint8_t* p) {
+  constexpr uint64_t kMask = 0x0001000100010001u, kGather = 0x0001000200040008u;
+  const uint64_t low = LoadAligned<uint64_t, kAlign>(p) & kMask;
+  const uint64_t high = LoadAligned<uint64_t, kAlign>(p + 8) & kMask;
+  return static_cast<uint32_t>(((low * kGather) >> 48) & 15) |
+         static_cast<uint32_t>(((high * kGather) >> 44) & 240);
+}
 
 // Sixteen table entries as the two words of a Lut16.
 constexpr uint64_t PackBytes(const int8_t* t) {
@@ -210,6 +245,12 @@ template <class E>
 struct Width<Signed<E>> : Width<E> {};
 template <uint64_t kLo, uint64_t kHi, class E>
 struct Width<Lut16<kLo, kHi, E>> : Width<E> {};
+template <class E>
+struct Width<Gray<E>> : Width<E> {};
+template <int kBits, int kShift, auto kMember>
+struct Width<LowBits<kBits, kShift, kMember>> {
+  static constexpr int value = kBits;
+};
 template <int kBits, class Grid, auto kMember>
 struct Width<Grid8<kBits, Grid, kMember>> {
   static constexpr int value = kBits;

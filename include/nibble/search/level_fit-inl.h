@@ -10,6 +10,7 @@
 
 #include <cmath>
 
+#include "nibble/search/joint_codes-inl.h"
 #include "nibble/search/levels-inl.h"
 #include "nibble/search/plan.h"
 #include "nibble/search/refine-inl.h"
@@ -27,6 +28,7 @@ template <class F, class L>
 struct LevelFit {
   using V = typename L::V;
   using Levels = typename LevelsOf<L, F, typename F::Codes>::type;
+  using Joint = JointCodes<F, L>;
   static constexpr size_t kSub = F::kSub;
   static constexpr int kShifts =
       formats::kIsPresent<typename F::ShiftCodes> ? 2 : 1;
@@ -76,20 +78,39 @@ struct LevelFit {
                              const float* HWY_RESTRICT w, const V* c, int line,
                              ScaleFit<L>& best) {
     V sx[kN], sq[kN];
-    for (int k = 0; k < kN; ++k) sx[k] = sq[k] = L::Zero();
     const V shift = L::Set(static_cast<float>(line * F::kShift));
-    for (size_t i = 0; i < kSub * L::kLanes; i += L::kLanes) {
-      const V yi = L::Load(y + i), wi = L::Load(w + i);
-      HWY_UNROLL(4)
+    if constexpr (Joint::kJoint) {
       for (int k = 0; k < kN; ++k) {
-        const V q = Nearest<kInside>(L::Mul(yi, c[k]), shift);
-        const V t = L::Mul(wi, q);
-        sx[k] = L::AddMul(sx[k], t, yi);
-        sq[k] = L::AddMul(sq[k], t, q);
+        Joint::Sums(y, w, c[k], shift, sx[k], sq[k]);
       }
+    } else {
+      NearestSums<kN, kInside>(y, w, c, shift, sx, sq);
     }
     for (int k = 0; k < kN; ++k) {
       best.Offer(sx[k], sq[k], L::Set(static_cast<float>(line)));
+    }
+  }
+
+  // sum w x q and sum w q^2 with the best levels q of x * inverse.
+  static HWY_INLINE void Sums(const float* x, const float* w, V inverse,
+                              V shift, V& sx, V& sq) {
+    if constexpr (Joint::kJoint) {
+      Joint::Sums(x, w, inverse, shift, sx, sq);
+    } else {
+      NearestSums<1, false>(x, w, &inverse, shift, &sx, &sq);
+    }
+  }
+  // The codes of those levels, [kSub][kLanes].
+  static HWY_INLINE void Encode(const float* x, const float* w, V inverse,
+                                V shift, int32_t* codes) {
+    if constexpr (Joint::kJoint) {
+      Joint::Encode(x, w, inverse, shift, codes);
+    } else {
+      for (size_t i = 0; i < kSub * L::kLanes; i += L::kLanes) {
+        V z = L::Mul(L::Load(x + i), inverse);
+        if constexpr (kShifts == 2) z = L::Sub(z, shift);
+        L::StoreI(Levels::Code(z), codes + i);
+      }
     }
   }
 
@@ -107,6 +128,24 @@ struct LevelFit {
   }
 
  private:
+  // Sums at kN inverse scales c.
+  template <int kN, bool kInside>
+  static HWY_INLINE void NearestSums(const float* HWY_RESTRICT y,
+                                     const float* HWY_RESTRICT w, const V* c,
+                                     V shift, V* sx, V* sq) {
+    for (int k = 0; k < kN; ++k) sx[k] = sq[k] = L::Zero();
+    for (size_t i = 0; i < kSub * L::kLanes; i += L::kLanes) {
+      const V yi = L::Load(y + i), wi = L::Load(w + i);
+      HWY_UNROLL(4)
+      for (int k = 0; k < kN; ++k) {
+        const V q = Nearest<kInside>(L::Mul(yi, c[k]), shift);
+        const V t = L::Mul(wi, q);
+        sx[k] = L::AddMul(sx[k], t, yi);
+        sq[k] = L::AddMul(sq[k], t, q);
+      }
+    }
+  }
+
   // Candidates share their loads; more than this many would spill.
   using Refiner = Refine<L, Levels, kSub * L::kLanes>;
   static constexpr bool kTable =
@@ -126,7 +165,7 @@ struct LevelFit {
     }
     if (plan.method == LevelPlan::kBreakpoints) {
       TryBreakpoints(y, w, best);
-    } else if (plan.method == LevelPlan::kGradient) {
+    } else if (plan.method == LevelPlan::kGradient && !Joint::kJoint) {
       Refiner::Gradient(
           y, w, L::Mul(best.shift, L::Set(static_cast<float>(F::kShift))),
           best);

@@ -74,20 +74,6 @@ class TwoLevelSearch {
     L::Store(fit.curvature, curvature_ + t * L::kLanes);
   }
 
-  // sum w x q and sum w q^2 with the nearest levels at the given scale.
-  static HWY_INLINE void Sums(const float* x, const float* w, V inverse,
-                              V shift, V& sx, V& sq) {
-    sx = sq = L::Zero();
-    for (size_t i = 0; i < kTile; i += L::kLanes) {
-      const V xi = L::Load(x + i);
-      const V q =
-          Fit::template Nearest<false>(L::Mul(xi, inverse), shift);
-      const V t = L::Mul(L::Load(w + i), q);
-      sx = L::AddMul(sx, t, xi);
-      sq = L::AddMul(sq, t, q);
-    }
-  }
-
   void ChooseMultipliers(const Slice<F, L>& slice, size_t t) {
     const size_t b = t * L::kLanes;
     const V d = common_.At(t);
@@ -102,8 +88,8 @@ class TwoLevelSearch {
       for (int other = 0; other < (plan_.lines ? Fit::kShifts : 1); ++other) {
         const V g = other != 0 ? L::Sub(L::Set(1.0f), line) : line;
         V sx, sq;
-        Sums(slice.X(t), slice.W(t), inverse,
-             L::Mul(g, L::Set(static_cast<float>(F::kShift))), sx, sq);
+        Fit::Sums(slice.X(t), slice.W(t), inverse,
+                  L::Mul(g, L::Set(static_cast<float>(F::kShift))), sx, sq);
         // error - sum w x^2 = a^2 sq - 2 a sx
         const V error = L::Mul(a, L::Sub(L::Mul(a, sq), L::Add(sx, sx)));
         const auto better = L::Lt(error, best);
@@ -127,12 +113,7 @@ class TwoLevelSearch {
     const V shift = L::Mul(L::Load(shift_ + b),
                            L::Set(static_cast<float>(F::kShift)));
     alignas(64) int32_t codes[kTile];
-    const float* x = slice.X(t);
-    for (size_t i = 0; i < kTile; i += L::kLanes) {
-      V z = L::Mul(L::Load(x + i), inverse);
-      if constexpr (Fit::kShifts == 2) z = L::Sub(z, shift);
-      L::StoreI(Levels::Code(z), codes + i);
-    }
+    Fit::Encode(slice.X(t), slice.W(t), inverse, shift, codes);
     // Blocks may span tiles (4 lanes) or share one (16 lanes).
     CodesToBytes<L>(codes, kSub, bytes_ + b % kSubs * kSub);
     const size_t end = b + L::kLanes;

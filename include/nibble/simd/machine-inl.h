@@ -111,9 +111,13 @@ struct Simd {
                             const X* HWY_RESTRICT x) {
     using F = formats::Field<kBits, kRun, kM, O>;
     using Map = FieldMap<F, Order, kE, kAt>;
+    return Shifted<Map>(Raw<F, kE, kM>(D8(), x));
+  }
+  template <class Map>
+  static HWY_INLINE V Shifted(V raw) {
     const D8 d8;
     const hn::Repartition<uint32_t, D8> d32;
-    const auto v = hn::BitCast(d32, Raw<F, kE, kM>(d8, x));
+    const auto v = hn::BitCast(d32, raw);
     if constexpr (Map::UniformShift(kN)) {
       constexpr int kRight = Map::Right(0);
       if constexpr (kRight > 0) {
@@ -226,6 +230,20 @@ struct Simd {
     constexpr size_t kElems = formats::MemberBytes(kM) * 4;
     const uint8_t* HWY_RESTRICT p = (x[kE / kElems].*kM) + kE % kElems / 4;
     return GridPoints<kBits, Grid>(D8(), p);
+  }
+  template <size_t kE, int kAt = 0, bool kBias = false, int kBits, int kRun,
+            auto kM, class O, class X>
+  static HWY_INLINE V Eval(formats::Gray<formats::Field<kBits, kRun, kM, O>>,
+                           const X* HWY_RESTRICT x) {
+    using F = formats::Field<kBits, kRun, kM, O>;
+    const D8 d8;
+    const hn::Repartition<uint16_t, D8> d16;
+    const auto w = hn::And(hn::BitCast(d16, Raw<F, kE, kM>(d8, x)),
+                           hn::Set(d16, uint16_t{0xFFFE}));
+    const auto plain = hn::BitCast(d8, hn::Xor(w, hn::ShiftRight<1>(w)));
+    constexpr int kMask = ((1 << kBits) - 1) << kAt;
+    return hn::And(Shifted<FieldMap<F, Order, kE, kAt>>(plain),
+                   hn::Set(d8, static_cast<uint8_t>(kMask)));
   }
 
  private:

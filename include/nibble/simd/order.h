@@ -61,6 +61,8 @@ template <uint64_t kLo, uint64_t kHi, class E>
 struct OrderOf<formats::Lut16<kLo, kHi, E>> : OrderOf<E> {};
 template <class E>
 struct OrderOf<formats::Signed<E>> : OrderOf<E> {};
+template <class E>
+struct OrderOf<formats::Gray<E>> : OrderOf<E> {};
 
 // Orders move whole runs of 16 elements, so packing activations in any order is
 // storing 16 codes at a time somewhere else.
