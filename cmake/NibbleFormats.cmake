@@ -61,10 +61,10 @@ nibble_write(${NIBBLE_GENERATED_INCLUDE}/nibble/formats/enabled.def
 ${nibble_enabled}")
 
 # Translation units of a few formats and one kind of work each. Reading Highway's
-# headers for nine targets takes 12 s of a unit, a format 5 to 20 s: units of one
+# headers for nine targets takes 10 s of a unit, a format 5 to 10 s: units of one
 # format compile twice as long in total, units of many make long poles.
 # HWY_TARGET_INCLUDE finds them through NIBBLE_GENERATED_SOURCE.
-set(NIBBLE_FORMATS_PER_UNIT 4 CACHE STRING
+set(NIBBLE_FORMATS_PER_UNIT 8 CACHE STRING
     "Formats per generated translation unit")
 
 function(nibble_add_formats target)
