@@ -90,7 +90,7 @@ struct BlockReader {
     if constexpr (F::kRowHeader != 0) {
       return F::kFactor * row_scale;
     } else {
-      return F::kFactor * Half(b.d);
+      return F::kFactor * HalfToFloat(formats::HalfBits<F, kAlign>(b));
     }
   }
   static NIBBLE_HD float BlockMin(const Block& b) {

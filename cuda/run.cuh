@@ -93,44 +93,39 @@ struct Run {
       return formats::LookupBytes<kLo, kHi>(index.word[i]);
     });
   }
-  template <int kBits, class Grid, auto kM, class B>
-  static NIBBLE_HD Words16 Eval(formats::Grid8<kBits, Grid, kM>, const B& b,
+  template <class Grid, class Index, class B>
+  static NIBBLE_HD Words16 Eval(formats::GridPoints<Grid, Index>, const B& b,
                                 size_t e) {
-    const auto point = [&](size_t i) {
-      const uint32_t word = Group(b.*kM, e, i);
-      return Grid::Point(word & ((1u << kBits) - 1));
-    };
-    const uint64_t low = point(0), high = point(1);
-    return Words16{
-        {static_cast<uint32_t>(low), static_cast<uint32_t>(low >> 32),
-         static_cast<uint32_t>(high), static_cast<uint32_t>(high >> 32)}};
+    using Quad = formats::AlignedQuad<kAlign>;
+    if constexpr (sizeof(typename Grid::Point) == 4) {
+      return Each([&](size_t i) {
+        return Grid::At(Quad::Number(Index(), b, e / 4 + i));
+      });
+    } else {
+      const uint64_t low = Grid::At(Quad::Number(Index(), b, e / 8));
+      const uint64_t high = Grid::At(Quad::Number(Index(), b, e / 8 + 1));
+      return Words16{
+          {static_cast<uint32_t>(low), static_cast<uint32_t>(low >> 32),
+           static_cast<uint32_t>(high), static_cast<uint32_t>(high >> 32)}};
+    }
   }
 
   // 0xFF in the bytes of negative elements, else 0.
-  template <int kShift, auto kM, class B>
-  static NIBBLE_HD Words16 Negative(formats::ParitySigns<kShift, kM>,
-                                    const B& b, size_t e) {
-    const auto signs = [&](size_t i) {
-      return formats::Scalar::WithParity((Group(b.*kM, e, i) >> kShift) & 127);
-    };
-    const uint32_t low = signs(0), high = signs(1);
-    const uint32_t bits = low | (high << 8);
+  template <class B>
+  static NIBBLE_HD Words16 Negative(formats::NoSigns, const B&, size_t) {
+    return Words16{};
+  }
+  template <class Signs, class B>
+  static NIBBLE_HD Words16 Negative(Signs signs, const B& b, size_t e) {
+    using Quad = formats::AlignedQuad<kAlign>;
+    const uint32_t bits = Quad::SignsOf(signs, b, e / 8) |
+                          (Quad::SignsOf(signs, b, e / 8 + 1) << 8);
     return Each([&](size_t i) {
       return formats::SpreadBits((bits >> (4 * i)) & 15) * 255u;
     });
   }
-  template <class Signs, class B>
-  static NIBBLE_HD Words16 Negative(Signs signs, const B& b, size_t e) {
-    return Each([&](size_t i) {
-      return formats::AlignedQuad<kAlign>::Negative(signs, b, e + 4 * i);
-    });
-  }
 
  private:
-  // The 16-bit word of the low (0) or high (1) eight elements.
-  static NIBBLE_HD uint32_t Group(const uint8_t* words, size_t e, size_t i) {
-    return formats::LoadAligned<uint16_t, kAlign>(words + e / 8 * 2 + 2 * i);
-  }
   template <class WordOf>
   static NIBBLE_HD Words16 Each(const WordOf& word_of) {
     return Words16{{word_of(0), word_of(1), word_of(2), word_of(3)}};

@@ -42,8 +42,10 @@ template <int kBits, int kShift, auto kM, int kFirst, class Check>
 void Members(formats::Bits<kBits, kShift, kM, kFirst>, const Check& check) {
   check(OffsetOf(kM) + kFirst);
 }
-template <int kBits, class Grid, auto kM, class Check>
-void Members(formats::Grid8<kBits, Grid, kM>, const Check& check) {
+template <int kBits, int kFirst, int kPer, int kPitch, int kRecord, auto kM,
+          class Check>
+void Members(formats::RecordField<kBits, kFirst, kPer, kPitch, kRecord, kM>,
+             const Check& check) {
   check(OffsetOf(kM));
 }
 template <int kCount, class A, class B, class Check>
@@ -75,6 +77,18 @@ void Members(formats::Gray<E>, const Check& check) {
 template <int kBits, int kShift, auto kM, class Check>
 void Members(formats::LowBits<kBits, kShift, kM>, const Check& check) {
   check(OffsetOf(kM));
+}
+template <int kBits, class E, class Check>
+void Members(formats::Inverted<kBits, E>, const Check& check) {
+  Members(E(), check);
+}
+template <int kGroup, class E, class Check>
+void Members(formats::Each<kGroup, E>, const Check& check) {
+  Members(E(), check);
+}
+template <class Grid, class Index, class Check>
+void Members(formats::GridPoints<Grid, Index>, const Check& check) {
+  Members(Index(), check);
 }
 template <class Check>
 void Members(formats::NoCodes, const Check&) {}

@@ -46,10 +46,7 @@ void FillRows(uint8_t* bytes, size_t rows, size_t stride, size_t cols,
   std::mt19937 rng(seed);
   FillRandom(bytes, rows * stride, seed);
   std::uniform_real_distribution<float> scale(0.01f, 0.02f);
-  const auto put_half = [&](formats::Word16& half) {
-    const uint16_t bits = F32ToF16(scale(rng));
-    memcpy(half.bytes, &bits, sizeof(bits));
-  };
+  const auto half = [&] { return F32ToF16(scale(rng)); };
   for (size_t r = 0; r < rows; ++r) {
     uint8_t* row = bytes + r * stride;
     if constexpr (F::kRowHeader == 4) {
@@ -58,9 +55,12 @@ void FillRows(uint8_t* bytes, size_t rows, size_t stride, size_t cols,
     }
     auto* blocks = reinterpret_cast<typename F::Block*>(row + F::kRowHeader);
     for (size_t b = 0; b < cols / F::kBlock; ++b) {
-      if constexpr (F::kRowHeader == 0) put_half(blocks[b].d);
+      if constexpr (F::kRowHeader == 0) {
+        formats::SetHalfBits<F>(blocks[b], half());
+      }
       if constexpr (formats::kIsPresent<typename F::MinCodes>) {
-        put_half(blocks[b].dmin);
+        const uint16_t bits = half();
+        memcpy(blocks[b].dmin.bytes, &bits, sizeof(bits));
       }
     }
   }

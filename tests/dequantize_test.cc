@@ -142,8 +142,7 @@ TEST_CASE("validate names the row whose scale is not finite") {
     } else {
       auto* blocks =
           reinterpret_cast<typename F::Block*>(bytes.data() + row_bytes);
-      blocks[1].d.bytes[0] = 0x00;
-      blocks[1].d.bytes[1] = 0x7C;  // infinity
+      formats::SetHalfBits<F>(blocks[1], 0x7C00);  // infinity
     }
     const Status status =
         Validate(ConstMatrix(format.type, bytes.data(), 2, cols));

@@ -52,9 +52,7 @@ int StoredCode(formats::Lut16<kLo, kHi, E>, const Block& b, size_t e) {
 }
 
 template <class F>
-constexpr bool kHasGrid = false;
-template <>
-constexpr bool kHasGrid<formats::IQ2_XS> = true;
+constexpr bool kHasGrid = formats::GridOf<typename F::Codes>::kIsGrid;
 
 TEST_CASE("the scalar machine decodes the conformance vectors bit for bit") {
   ForEachFormat([](auto format) {
@@ -126,11 +124,36 @@ typename F::Block Repack(const typename F::Block& block) {
     put_all(typename F::ShiftCodes(), kSubs);
   }
   if constexpr (!kHasGrid<F>) put_all(typename F::Codes(), F::kBlock);
-  if constexpr (F::kRowHeader == 0) copy.d = block.d;
+  if constexpr (F::kRowHeader == 0) {
+    formats::SetHalfBits<F>(copy, formats::HalfBits<F>(block));
+  }
   if constexpr (formats::kIsPresent<typename F::MinCodes>) {
     copy.dmin = block.dmin;
   }
   return copy;
+}
+
+// Points, signs and shifts go in by groups.
+template <class F>
+void RepackGroups(const typename F::Block& block, typename F::Block& copy) {
+  using Grid = formats::GridOf<typename F::Codes>;
+  const auto put = [&](auto node, size_t g) {
+    if constexpr (formats::kIsPresent<decltype(node)>) {
+      Store::Put(node, copy, g,
+                 static_cast<uint32_t>(Scalar::Eval(node, block, g)));
+    }
+  };
+  for (size_t g = 0; g < F::kBlock / Grid::kDim; ++g) {
+    put(typename Grid::Index(), g);
+    put(typename Grid::Shifts(), g);
+  }
+  for (size_t e = 0; e < F::kBlock; e += 8) {
+    uint32_t mask = 0;
+    for (size_t k = 0; k < 8; ++k) {
+      mask |= Scalar::Negative(typename F::Signs(), block, e + k) << k;
+    }
+    Store::PutSigns(typename F::Signs(), copy, e, mask);
+  }
 }
 
 TEST_CASE("storing what was read gives the same bytes") {
@@ -138,13 +161,7 @@ TEST_CASE("storing what was read gives the same bytes") {
     using F = typename decltype(format)::Format;
     for (const auto& block : RandomBlocks<typename F::Block>(64, 3)) {
       auto copy = Repack<F>(block);
-      if constexpr (kHasGrid<F>) {  // points and signs go in by groups
-        for (size_t g = 0; g < F::kBlock / 8; ++g) {
-          const uint32_t word = formats::Load16(block.qs + 2 * g);
-          Store::Put(typename F::Codes(), copy, 8 * g, word & 511);
-          Store::PutSigns(typename F::Signs(), copy, 8 * g, word >> 9);
-        }
-      }
+      if constexpr (kHasGrid<F>) RepackGroups<F>(block, copy);
       REQUIRE(memcmp(&copy, &block, sizeof(block)) == 0);
     }
   });

@@ -13,6 +13,7 @@
 #include "bench/weighted_error.h"
 #include "hwy/highway.h"
 #include "nibble/dequantize.h"
+#include "nibble/search/codebook_tables.h"
 #include "nibble/search/quantize_rows-inl.h"
 #include "nibble/validate.h"
 #include "src/aligned_memory.h"
@@ -290,10 +291,37 @@ TEST_CASE("zero rows decode to zeros") {
   });
 }
 
+// The relative error with which a row of zeros but for one weight can be stored.
+// Two bits a weight cannot hold an outlier and its neighbours; in a grid without
+// zeros the best point for it says how far off they are.
+template <class F>
+double OutlierBound(int column) {
+  using Grid = formats::GridOf<typename F::Codes>;
+  if constexpr (!Grid::kIsGrid) {
+    return 8.0 * sizeof(typename F::Block) / F::kBlock < 3 ? 0.75 : 0.1;
+  } else {
+    constexpr int kDim = Grid::kDim, kHighest = F::kMaxCode - F::kZero;
+    double least = kHighest, best = 1e300;  // least magnitude of a level
+    const auto level = [](size_t p, int k) {
+      return std::abs(GridByte<typename Grid::Grid>(p, k) - F::kZero);
+    };
+    for (size_t p = 0; p < Grid::Grid::kPoints; ++p) {
+      for (int k = 0; k < kDim; ++k) least = std::min<double>(least, level(p, k));
+    }
+    for (size_t p = 0; p < Grid::Grid::kPoints; ++p) {
+      double others = (F::kSub - kDim) * least * least;
+      for (int k = 0; k < kDim; ++k) {
+        if (k != column % kDim) others += level(p, k) * level(p, k);
+      }
+      best = std::min(best, others / std::pow(level(p, column % kDim), 2));
+    }
+    return 1.15 * std::sqrt(best);  // and the other sub-blocks
+  }
+}
+
 TEST_CASE("extreme values give finite results with small errors") {
   ForEachFormat([](auto format) {
-    // Two bits a weight cannot hold an outlier and its neighbours.
-    const bool coarse = FindTypeInfo(format.type)->bits_per_weight() < 3;
+    using F = typename decltype(format)::Format;
     SECTION("constant") { CheckSane(Filled(512, {0.37f}), format.type, 0.4); }
     SECTION("constant negative") {
       CheckSane(Filled(512, {-0.37f}), format.type, 0.4);
@@ -307,7 +335,7 @@ TEST_CASE("extreme values give finite results with small errors") {
     SECTION("one outlier") {
       Rows m = Filled(512, {0.0f});
       m.x[37] = 3.0f;
-      CheckSane(m, format.type, coarse ? 0.75 : 0.1);
+      CheckSane(m, format.type, OutlierBound<F>(37));
     }
     SECTION("denormals") {  // below every fp16 scale: zeros at worst
       CheckSane(Filled(512, {1e-40f, -3e-41f}), format.type, 1.0);
@@ -315,7 +343,7 @@ TEST_CASE("extreme values give finite results with small errors") {
     SECTION("smallest and largest together") {
       Rows m = Filled(512, {1e-30f, -1e-38f});
       m.x[5] = 1000.0f;
-      CheckSane(m, format.type, coarse ? 0.75 : 0.1);
+      CheckSane(m, format.type, OutlierBound<F>(5));
     }
   });
 }
@@ -361,7 +389,10 @@ TEST_CASE("any importance that is not negative is legal") {
         m.importance[c] = c % 2 == 0 ? 1e-45f : 3e38f;
       }
     }
-    CheckSane(m, format.type, 1.0);
+    // A weight that does not count may come out as any level. Of the ternary
+    // ones that is up to twice its error as zero: the point follows the others.
+    const bool ternary = FindTypeInfo(format.type)->bits_per_weight() < 2;
+    CheckSane(m, format.type, ternary ? 1.5 : 1.0);
   });
 }
 

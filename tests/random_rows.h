@@ -43,8 +43,7 @@ void SetScales(uint8_t* rows, size_t count, size_t cols, size_t stride,
     } else {
       auto* blocks = reinterpret_cast<typename F::Block*>(row);
       for (size_t b = 0; b < cols / F::kBlock; ++b) {
-        const uint16_t d = scale();
-        memcpy(blocks[b].d.bytes, &d, sizeof(d));
+        formats::SetHalfBits<F>(blocks[b], scale());
         if constexpr (formats::kIsPresent<typename F::MinCodes>) {
           const uint16_t dmin = scale();
           memcpy(blocks[b].dmin.bytes, &dmin, sizeof(dmin));

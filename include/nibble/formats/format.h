@@ -8,10 +8,10 @@
 //   level(e) = sign(e) * (Codes[e] - kZero + kShift * ShiftCodes[s])
 //   min(s)   = dmin * kMinFactor * MinCodes[s]
 //
-// d is the fp16 `Block::d`, or the row's scale when kRowHeader is not 0; dmin is
-// the fp16 `Block::dmin` when there are mins. kFactor is a power of two and
-// kMinFactor 1 or -1, so every product is exact or rounded once and the order of
-// factors is free.
+// d is the fp16 `Block::d` (or put together from HalfNibbles, lowest first), or
+// the row's scale when kRowHeader is not 0; dmin is the fp16 `Block::dmin` when
+// there are mins. kFactor is a power of two and kMinFactor 1 or -1, so every
+// product is exact or rounded once and the order of factors is free.
 #ifndef NIBBLE_FORMATS_FORMAT_H_
 #define NIBBLE_FORMATS_FORMAT_H_
 
@@ -29,6 +29,7 @@ struct FormatBase {
   static constexpr int kZero = 0;
   static constexpr float kFactor = 1.0f;
   static constexpr size_t kRowHeader = 0;  // 4: an f32 scale; 2: an f16 scale
+  using HalfNibbles = NoCodes;  // where the nibbles of d are, if not in Block::d
   using ScaleCodes = NoCodes;
   static constexpr int kScaleStep = 1, kScaleBase = 0;
   using MinCodes = NoCodes;
@@ -42,6 +43,34 @@ struct FormatBase {
 template <class Node>
 inline constexpr bool kIsPresent =
     !std::is_same<Node, NoCodes>::value && !std::is_same<Node, NoSigns>::value;
+
+// The fp16 bits of d.
+template <class F, size_t kAlign = 1>
+NIBBLE_HD uint16_t HalfBits(const typename F::Block& b) {
+  using Nibbles = typename F::HalfNibbles;
+  if constexpr (kIsPresent<Nibbles>) {
+    using Q = AlignedQuad<kAlign>;
+    return static_cast<uint16_t>(Q::Number(Nibbles(), b, 0) |
+                                 (Q::Number(Nibbles(), b, 1) << 4) |
+                                 (Q::Number(Nibbles(), b, 2) << 8) |
+                                 (Q::Number(Nibbles(), b, 3) << 12));
+  } else {
+    return LoadAligned<uint16_t, kAlign>(b.d.bytes);
+  }
+}
+// Overwrites them.
+template <class F>
+void SetHalfBits(typename F::Block& b, uint16_t bits) {
+  using Nibbles = typename F::HalfNibbles;
+  if constexpr (kIsPresent<Nibbles>) {
+    for (size_t i = 0; i < 4; ++i) {
+      Store::Clear(Nibbles(), b, i);
+      Store::Put(Nibbles(), b, i, bits >> (4 * i));
+    }
+  } else {
+    memcpy(b.d.bytes, &bits, sizeof(bits));
+  }
+}
 
 // Reads numbers of a block by its description, one at a time: the definition of
 // a format, used as the reference by every test and by device code.
@@ -64,7 +93,7 @@ struct Reader {
     if constexpr (F::kRowHeader != 0) {
       return F::kFactor * row_scale;
     } else {
-      return F::kFactor * F16ToF32(Load16(b.d.bytes));
+      return F::kFactor * F16ToF32(HalfBits<F>(b));
     }
   }
   static NIBBLE_HD float Scale(const Block& b, float row_scale, size_t s) {

@@ -29,8 +29,8 @@ struct IQ2_XS : FormatBase {
   static constexpr float kFactor = 0.125f;
   static constexpr int kScaleStep = 2, kScaleBase = 1;
   static constexpr bool kWantsImportance = true;
-  using Codes = Grid8<9, Iq2xsGrid, &Block::qs>;
-  using Signs = ParitySigns<9, &Block::qs>;
+  using Codes = GridPoints<Iq2xsGrid, WordField<9, 0, &Block::qs>>;
+  using Signs = ParitySigns<WordField<7, 9, &Block::qs>>;
   using ScaleCodes = Field<4, 1, &Block::scales>;
 };
 

@@ -51,11 +51,29 @@ struct Scalar {
     const int i = Eval(E(), b, e);
     return static_cast<int8_t>((i < 8 ? kLo : kHi) >> (8 * (i & 7)));
   }
-  template <int kBits, class Grid, auto kM, class B>
-  static NIBBLE_HD int Eval(Grid8<kBits, Grid, kM>, const B& b, size_t e) {
-    const uint32_t word = Load16((b.*kM) + e / 8 * 2);
-    const uint64_t point = Grid::Point(word & ((1u << kBits) - 1));
-    return static_cast<int>((point >> (8 * (e & 7))) & 255);
+  template <int kBits, int kFirst, int kPer, int kPitch, int kRecord, auto kM,
+            class B>
+  static NIBBLE_HD int Eval(
+      RecordField<kBits, kFirst, kPer, kPitch, kRecord, kM>, const B& b,
+      size_t e) {
+    using P = RecordPos<kBits, kFirst, kPer, kPitch, kRecord>;
+    const uint32_t word = P::template Load<1>((b.*kM) + P::Byte(e));
+    return static_cast<int>((word >> P::Shift(e)) & P::kMask);
+  }
+  template <int kBits, class E, class B>
+  static NIBBLE_HD int Eval(Inverted<kBits, E>, const B& b, size_t e) {
+    return Eval(E(), b, e) ^ ((1 << kBits) - 1);
+  }
+  template <int kGroup, class E, class B>
+  static NIBBLE_HD int Eval(Each<kGroup, E>, const B& b, size_t e) {
+    return Eval(E(), b, e / kGroup);
+  }
+  template <class Grid, class Index, class B>
+  static NIBBLE_HD int Eval(GridPoints<Grid, Index>, const B& b, size_t e) {
+    constexpr size_t kDim = sizeof(typename Grid::Point);
+    const int index = Eval(Index(), b, e / kDim);
+    const auto point = Grid::At(static_cast<uint32_t>(index));
+    return static_cast<int>((point >> (8 * (e % kDim))) & 255);
   }
   template <int kBits, int kRun, auto kM, class O, class B>
   static NIBBLE_HD int Eval(Gray<Field<kBits, kRun, kM, O>>, const B& b,
@@ -77,11 +95,14 @@ struct Scalar {
   static NIBBLE_HD bool Negative(NoSigns, const B&, size_t) {
     return false;
   }
-  template <int kShift, auto kM, class B>
-  static NIBBLE_HD bool Negative(ParitySigns<kShift, kM>, const B& b,
-                                 size_t e) {
-    const uint32_t seven = Load16((b.*kM) + e / 8 * 2) >> kShift;
-    return ((WithParity(seven & 127) >> (e & 7)) & 1) != 0;
+  template <class Seven, class B>
+  static NIBBLE_HD bool Negative(ParitySigns<Seven>, const B& b, size_t e) {
+    const int seven = Eval(Seven(), b, e / 8);
+    return ((WithParity(static_cast<uint32_t>(seven)) >> (e % 8)) & 1) != 0;
+  }
+  template <class Eight, class B>
+  static NIBBLE_HD bool Negative(FreeSigns<Eight>, const B& b, size_t e) {
+    return ((Eval(Eight(), b, e / 8) >> (e % 8)) & 1) != 0;
   }
 
   // Seven bits and, as bit 7, the bit that makes the count of ones even.
@@ -180,11 +201,63 @@ struct AlignedQuad {
   static NIBBLE_HD uint32_t Eval(Lut16<kLo, kHi, E>, const B& b, size_t e) {
     return LookupBytes<kLo, kHi>(Eval(E(), b, e));
   }
-  template <int kBits, class Grid, auto kM, class B>
-  static NIBBLE_HD uint32_t Eval(Grid8<kBits, Grid, kM>, const B& b, size_t e) {
-    const uint32_t word = LoadAligned<uint16_t, kAlign>((b.*kM) + e / 8 * 2);
-    const uint64_t point = Grid::Point(word & ((1u << kBits) - 1));
-    return static_cast<uint32_t>(point >> (8 * (e & 4)));
+  template <int kBits, int kFirst, int kPer, int kPitch, int kRecord, auto kM,
+            class B>
+  static NIBBLE_HD uint32_t Eval(
+      RecordField<kBits, kFirst, kPer, kPitch, kRecord, kM> node, const B& b,
+      size_t e) {
+    static_assert(kBits <= 8, "a code is a byte");
+    return Number(node, b, e) | (Number(node, b, e + 1) << 8) |
+           (Number(node, b, e + 2) << 16) | (Number(node, b, e + 3) << 24);
+  }
+  template <int kBits, class E, class B>
+  static NIBBLE_HD uint32_t Eval(Inverted<kBits, E>, const B& b, size_t e) {
+    return Eval(E(), b, e) ^ Repeat8((1u << kBits) - 1);
+  }
+  template <int kGroup, class E, class B>
+  static NIBBLE_HD uint32_t Eval(Each<kGroup, E>, const B& b, size_t e) {
+    static_assert(kGroup % 4 == 0, "a quad lies in one group");
+    return Repeat8(Number(E(), b, e / kGroup));
+  }
+  template <class Grid, class Index, class B>
+  static NIBBLE_HD uint32_t Eval(GridPoints<Grid, Index>, const B& b,
+                                 size_t e) {
+    constexpr size_t kDim = sizeof(typename Grid::Point);
+    const auto point = Grid::At(Number(Index(), b, e / kDim));
+    return static_cast<uint32_t>(point >> (8 * (e % kDim)));
+  }
+
+  // One element, of any width: Scalar with wider loads.
+  template <class Node, class B>
+  static NIBBLE_HD uint32_t Number(Node node, const B& b, size_t e) {
+    return static_cast<uint32_t>(Scalar::Eval(node, b, e));
+  }
+  template <int kBits, int kFirst, int kPer, int kPitch, int kRecord, auto kM,
+            class B>
+  static NIBBLE_HD uint32_t Number(
+      RecordField<kBits, kFirst, kPer, kPitch, kRecord, kM>, const B& b,
+      size_t e) {
+    using P = RecordPos<kBits, kFirst, kPer, kPitch, kRecord>;
+    const uint32_t word = P::template Load<kAlign>((b.*kM) + P::Byte(e));
+    return (word >> P::Shift(e)) & P::kMask;
+  }
+  template <int kShift, class E, class B>
+  static NIBBLE_HD uint32_t Number(Shl<kShift, E>, const B& b, size_t e) {
+    return Number(E(), b, e) << kShift;
+  }
+  template <class A, class C, class B>
+  static NIBBLE_HD uint32_t Number(Or<A, C>, const B& b, size_t e) {
+    return Number(A(), b, e) | Number(C(), b, e);
+  }
+
+  // The signs of elements 8 g .. 8 g + 7, a bit each.
+  template <class Seven, class B>
+  static NIBBLE_HD uint32_t SignsOf(ParitySigns<Seven>, const B& b, size_t g) {
+    return Scalar::WithParity(Number(Seven(), b, g));
+  }
+  template <class Eight, class B>
+  static NIBBLE_HD uint32_t SignsOf(FreeSigns<Eight>, const B& b, size_t g) {
+    return Number(Eight(), b, g);
   }
   template <int kBits, int kRun, auto kM, class O, class B>
   static NIBBLE_HD uint32_t Eval(Gray<Field<kBits, kRun, kM, O>>, const B& b,
@@ -210,13 +283,9 @@ struct AlignedQuad {
   static NIBBLE_HD uint32_t Negative(NoSigns, const B&, size_t) {
     return 0;
   }
-  template <int kShift, auto kM, class B>
-  static NIBBLE_HD uint32_t Negative(ParitySigns<kShift, kM>, const B& b,
-                                     size_t e) {
-    const uint32_t seven =
-        (LoadAligned<uint16_t, kAlign>((b.*kM) + e / 8 * 2) >> kShift) & 127;
-    const uint32_t four = (Scalar::WithParity(seven) >> (e & 4)) & 15;
-    return SpreadBits(four) * 255u;
+  template <class Signs, class B>
+  static NIBBLE_HD uint32_t Negative(Signs signs, const B& b, size_t e) {
+    return SpreadBits((SignsOf(signs, b, e / 8) >> (e & 4)) & 15) * 255u;
   }
 
  private:
@@ -285,10 +354,38 @@ struct Store {
                             uint32_t index) {
     Put(E(), b, e, index);
   }
-  template <int kBits, class Grid, auto kM, class B>
-  static NIBBLE_HD void Put(Grid8<kBits, Grid, kM>, B& b, size_t e,
+  template <int kBits, int kFirst, int kPer, int kPitch, int kRecord, auto kM,
+            class B>
+  static NIBBLE_HD void Put(
+      RecordField<kBits, kFirst, kPer, kPitch, kRecord, kM>, B& b, size_t e,
+      uint32_t code) {
+    using P = RecordPos<kBits, kFirst, kPer, kPitch, kRecord>;
+    uint8_t* p = (b.*kM) + P::Byte(e);
+    const uint32_t word = (code & P::kMask) << P::Shift(e);
+    for (int i = 0; i < P::kWord; ++i) {
+      p[i] = static_cast<uint8_t>(p[i] | (word >> (8 * i)));
+    }
+  }
+  // Zeroes the bits of one element.
+  template <int kBits, int kFirst, int kPer, int kPitch, int kRecord, auto kM,
+            class B>
+  static NIBBLE_HD void Clear(
+      RecordField<kBits, kFirst, kPer, kPitch, kRecord, kM>, B& b, size_t e) {
+    using P = RecordPos<kBits, kFirst, kPer, kPitch, kRecord>;
+    uint8_t* p = (b.*kM) + P::Byte(e);
+    const uint32_t word = ~(P::kMask << P::Shift(e));
+    for (int i = 0; i < P::kWord; ++i) {
+      p[i] = static_cast<uint8_t>(p[i] & (word >> (8 * i)));
+    }
+  }
+  template <int kBits, class E, class B>
+  static NIBBLE_HD void Put(Inverted<kBits, E>, B& b, size_t e, uint32_t code) {
+    Put(E(), b, e, code ^ ((1u << kBits) - 1));
+  }
+  template <class Grid, class Index, class B>
+  static NIBBLE_HD void Put(GridPoints<Grid, Index>, B& b, size_t e,
                             uint32_t index) {
-    OrWord((b.*kM) + e / 8 * 2, index & ((1u << kBits) - 1));
+    Put(Index(), b, e / sizeof(typename Grid::Point), index);
   }
   template <int kBits, int kRun, auto kM, class O, class B>
   static NIBBLE_HD void Put(Gray<Field<kBits, kRun, kM, O>>, B& b, size_t e,
@@ -307,11 +404,18 @@ struct Store {
     }
   }
   // All signs of a group of 8 at once: bit k of `mask` set if element e + k < 0.
-  template <int kShift, auto kM, class B>
-  static NIBBLE_HD void PutSigns(ParitySigns<kShift, kM>, B& b, size_t e,
+  template <class Seven, class B>
+  static NIBBLE_HD void PutSigns(ParitySigns<Seven>, B& b, size_t e,
                                  uint32_t mask) {
-    OrWord((b.*kM) + e / 8 * 2, (mask & 127) << kShift);
+    Put(Seven(), b, e / 8, mask & 127);
   }
+  template <class Eight, class B>
+  static NIBBLE_HD void PutSigns(FreeSigns<Eight>, B& b, size_t e,
+                                 uint32_t mask) {
+    Put(Eight(), b, e / 8, mask);
+  }
+  template <class B>
+  static NIBBLE_HD void PutSigns(NoSigns, B&, size_t, uint32_t) {}
 
   // Codes of a whole block, in element order. Same result as Put for each, in
   // loops over the bytes of a run that compilers turn into vectors.
@@ -390,10 +494,6 @@ struct Store {
   static NIBBLE_HD void OrByte(uint8_t& byte, int shift, uint32_t code) {
     const uint32_t v = (code & ((1u << kBits) - 1)) << shift;
     byte = static_cast<uint8_t>(byte | v);
-  }
-  static NIBBLE_HD void OrWord(uint8_t* p, uint32_t v) {
-    p[0] = static_cast<uint8_t>(p[0] | v);
-    p[1] = static_cast<uint8_t>(p[1] | (v >> 8));
   }
 };
 

@@ -105,10 +105,28 @@ struct Signed {};
 template <uint64_t kLo, uint64_t kHi, class E>
 struct Lut16 {};
 
-// Eight elements at once: word e / 8 of u16 words, its low kBits select a grid
-// point, byte e % 8 of which is the magnitude. Grid::Point(index) is a uint64_t.
-template <int kBits, class Grid, auto kMember>
-struct Grid8 {};
+// Element e is a field of a record of kRecord bytes, of which there are kPer: bits
+// [kFirst + kPitch * i, + kBits) of record e / kPer, i = e % kPer, in the record's
+// 16- or 32-bit words (a field lies in one of them, the same for all i).
+template <int kBits, int kFirst, int kPer, int kPitch, int kRecord,
+          auto kMember>
+struct RecordField {};
+// A field in every 16-bit word.
+template <int kBits, int kFirst, auto kMember>
+using WordField = RecordField<kBits, kFirst, 1, 0, 2, kMember>;
+
+// kBits-wide numbers E with every bit turned.
+template <int kBits, class E>
+struct Inverted {};
+
+// Element e is the bit E[e / kGroup]: a bit per group of elements.
+template <int kGroup, class E>
+struct Each {};
+
+// Several elements at once: element e is byte e % dim of point Index[e / dim] of
+// a Grid (formats/grids.h), dim being the bytes of a point, 4 or 8.
+template <class Grid, class Index>
+struct GridPoints {};
 
 // E, a Field whose bytes are read through a Gray code: every little-endian u16
 // word, without its lowest bit, is v ^ (v >> 1). All words of an even number of
@@ -123,10 +141,13 @@ struct LowBits {};
 
 // ---- Sign nodes. Element e is negative if its bit is set.
 
-// Per 8 elements one u16 word: bits kShift .. kShift + 6 are the signs of the
-// first seven, the eighth makes the number of minus signs even.
-template <int kShift, auto kMember>
+// Seven[e / 8] are the signs of the first seven of eight elements; the eighth
+// makes the number of minus signs even.
+template <class Seven>
 struct ParitySigns {};
+// Eight[e / 8] are the signs of eight elements.
+template <class Eight>
+struct FreeSigns {};
 
 // No signs of their own.
 struct NoSigns {};
@@ -176,6 +197,33 @@ NIBBLE_HD inline uint32_t LowByte(const uint8_t* p) {
   return static_cast<uint32_t>(((low * kGather) >> 48) & 15) |
          static_cast<uint32_t>(((high * kGather) >> 44) & 240);
 }
+
+template <int kBits, int kFirst, int kPer, int kPitch, int kRecord>
+struct RecordPos {
+  static constexpr int kWord = kRecord < 4 ? kRecord : 4;  // bytes of a word
+  static constexpr int kWordBits = 8 * kWord;
+  static_assert(kRecord % kWord == 0, "records of 1, 2 or 4 * n bytes");
+  static_assert(kFirst % kWordBits + kPitch * (kPer - 1) + kBits <= kWordBits,
+                "all fields lie in one word");
+  static constexpr uint32_t kMask = (1u << kBits) - 1;
+  static NIBBLE_HD constexpr size_t Byte(size_t e) {
+    return e / kPer * kRecord + kFirst / kWordBits * kWord;
+  }
+  static NIBBLE_HD constexpr int Shift(size_t e) {
+    return kFirst % kWordBits + kPitch * static_cast<int>(e % kPer);
+  }
+  // The word at p, an address with the alignment kAlign.
+  template <size_t kAlign>
+  static NIBBLE_HD uint32_t Load(const uint8_t* p) {
+    if constexpr (kWord == 1) {
+      return *p;
+    } else if constexpr (kWord == 2) {
+      return LoadAligned<uint16_t, kAlign>(p);
+    } else {
+      return LoadAligned<uint32_t, kAlign>(p);
+    }
+  }
+};
 
 // Sixteen table entries as the two words of a Lut16.
 constexpr uint64_t PackBytes(const int8_t* t) {
@@ -251,9 +299,38 @@ template <int kBits, int kShift, auto kMember>
 struct Width<LowBits<kBits, kShift, kMember>> {
   static constexpr int value = kBits;
 };
-template <int kBits, class Grid, auto kMember>
-struct Width<Grid8<kBits, Grid, kMember>> {
+template <int kBits, int kFirst, int kPer, int kPitch, int kRecord,
+          auto kMember>
+struct Width<RecordField<kBits, kFirst, kPer, kPitch, kRecord, kMember>> {
   static constexpr int value = kBits;
+};
+template <int kBits, class E>
+struct Width<Inverted<kBits, E>> : Width<E> {};
+template <int kGroup, class E>
+struct Width<Each<kGroup, E>> : Width<E> {};
+template <class Grid, class Index>
+struct Width<GridPoints<Grid, Index>> {
+  static constexpr int value = 8;
+};
+
+// The grid of a format's codes, if it has one.
+template <class Codes>
+struct GridOf {
+  static constexpr bool kIsGrid = false;
+};
+template <class G, class I>
+struct GridOf<GridPoints<G, I>> {
+  static constexpr bool kIsGrid = true;
+  using Grid = G;
+  using Points = GridPoints<G, I>;
+  using Index = I;
+  using Shifts = NoCodes;  // one bit per group, a part of the codes
+  static constexpr size_t kDim = sizeof(typename G::Point);
+};
+template <int kShift, int kGroup, class E, class Points>
+struct GridOf<Or<Shl<kShift, Each<kGroup, E>>, Points>> : GridOf<Points> {
+  using Shifts = E;
+  static constexpr int kShiftStep = 1 << kShift;
 };
 
 }  // namespace formats

@@ -15,6 +15,7 @@
 #endif
 
 #include "nibble/search/codebook_fit-inl.h"
+#include "nibble/search/codebook_plan.h"
 #include "nibble/search/codebook_scan-inl.h"
 #include "nibble/search/common_scale-inl.h"
 #include "nibble/search/pack.h"
@@ -24,63 +25,39 @@ HWY_BEFORE_NAMESPACE();
 namespace nibble {
 namespace HWY_NAMESPACE {
 
-// What the codes and signs of a grid format are made of.
-template <class Codes>
-struct GridOf {
-  static constexpr bool kIsGrid = false;
-};
-template <int kBits, class G, auto kM>
-struct GridOf<formats::Grid8<kBits, G, kM>> {
-  static constexpr bool kIsGrid = true;
-  using Grid = G;
-};
-template <class Signs>
-inline constexpr bool kHasParity = false;
-template <int kShift, auto kM>
-inline constexpr bool kHasParity<formats::ParitySigns<kShift, kM>> = true;
-
 template <class F, class L>
 class CodebookSearch {
  public:
   using V = typename L::V;
   using I = typename L::I;
-  using Grid = typename GridOf<typename F::Codes>::Grid;
-  using Book = Codebook<Grid>;
+  using Groups = GroupsOf<F>;
+  using Book = Codebook<typename Groups::Grid>;
   using Rule = ScaleRule<F, L>;
-  static constexpr bool kParity = kHasParity<typename F::Signs>;
-  using Fit = CodebookFit<Grid, L, kParity, F::kSub>;
-  using Find = CodebookScan<Grid, L, kParity>;
+  using Fit = CodebookFit<F, L>;
+  using Find =
+      CodebookScan<typename Groups::Grid, L, Groups::kRule, F::kZero>;
+  static constexpr bool kInLevels = Groups::kInLevels;
   static constexpr size_t kSub = F::kSub, kTile = kSub * L::kLanes;
   static constexpr size_t kSubs = F::kBlock / kSub;
-  static constexpr size_t kDim = Book::kDim, kGroups = kSub / kDim;
-  static_assert(kDim == 8, "signs of 8 weights over two points of 4 need a "
-                           "choice over both");
+  static constexpr size_t kDim = Groups::kDim, kGroups = kSub / kDim;
+  static constexpr size_t kEights = kSub / 8;  // signs go in bytes
 
   void Allocate(Arena& arena, size_t cols) {
     const size_t subs = Slice<F, L>::Padded(cols) / kSub;
     scale_ = arena.Take<float>(subs);
     curvature_ = arena.Take<float>(subs);
+    shifts_ = arena.Take<float>(subs);
     multiplier_ = arena.Take<float>(subs);
     sxm_ = arena.Take<float>(subs);
     sqm_ = arena.Take<float>(subs);
     code_ = arena.Take<int32_t>(subs * kGroups);
-    sign_ = arena.Take<int32_t>(subs * kGroups);
+    sign_ = arena.Take<int32_t>(subs * kEights);
     common_.Allocate(arena, subs);
     scan_.Allocate(arena);
   }
 
-  // Grids have no gradient rule: kGradient is kDefault.
   void Prepare(Search search) {
-    switch (search) {
-      case Search::kFast:
-        plan_ = {0.6f, 1.1f, 8, 1};
-        break;
-      case Search::kExhaustive:
-        plan_ = {0.5f, 1.2f, 24, 7};
-        break;
-      default:
-        plan_ = {0.5f, 1.1f, 12, 3};
-    }
+    plan_ = CodebookPlanFor(search, Book::kLevels.count, kInLevels);
   }
 
   bool Run(const Slice<F, L>& slice, uint8_t* row, uint8_t* blocks,
@@ -99,15 +76,16 @@ class CodebookSearch {
   }
 
  private:
-  // A multiplier with the points that suit it best.
+  // A multiplier with the points (and shifts) that suit it best.
   struct Choice {
-    V error, multiplier;
+    V error, multiplier, shifts;
     I code[kGroups];
 
     HWY_INLINE void Offer(const Choice& other) {
       const auto better = L::Lt(other.error, error);
       error = L::If(better, other.error, error);
       multiplier = L::If(better, other.multiplier, multiplier);
+      shifts = L::If(better, other.shifts, shifts);
       for (size_t g = 0; g < kGroups; ++g) {
         code[g] = L::IfI(better, other.code[g], code[g]);
       }
@@ -119,6 +97,18 @@ class CodebookSearch {
     fit.Run(slice.X(t), slice.W(t), plan_);
     L::Store(fit.scale, scale_ + t * L::kLanes);
     L::Store(fit.curvature, curvature_ + t * L::kLanes);
+    L::Store(fit.shifts, shifts_ + t * L::kLanes);
+  }
+
+  // What a shift code says about group g: how much its levels are raised.
+  static HWY_INLINE V ShiftOf(V shifts, size_t g) {
+    if constexpr (Groups::kShifts <= 1) {
+      return L::Mul(shifts, L::Set(Groups::ShiftStep()));
+    } else {
+      const int bit = 1 << (g * kDim / Groups::kShifted);
+      const V set = L::ToFloat(L::AndI(L::ToInt(shifts), L::SetI(bit)));
+      return L::Mul(set, L::Set(Groups::ShiftStep() / static_cast<float>(bit)));
+    }
   }
 
   void ChooseCodes(const Slice<F, L>& slice, size_t t) {
@@ -135,26 +125,44 @@ class CodebookSearch {
     // The nearest, the next nearest (beyond the remainder), and so on.
     const V step = L::Set(Rule::kStep);
     V toward = L::If(L::Ge(ideal, nearest), step, L::Neg(step));
-    Choice best = Try(groups, d, nearest);
+    Choice best = TryAll(groups, d, nearest, L::Load(shifts_ + b));
     V m = nearest;
     for (int k = 1; k < plan_.exact; ++k) {
       m = L::AddMul(m, toward, L::Set(static_cast<float>(k)));
       toward = L::Neg(toward);
-      best.Offer(Try(groups, d, Rule::Clamp(m)));
+      best.Offer(TryAll(groups, d, Rule::Clamp(m), L::Load(shifts_ + b)));
     }
     L::Store(best.multiplier, multiplier_ + b);
+    L::Store(best.shifts, shifts_ + b);
     Finish(slice, t, best);
   }
 
-  HWY_INLINE Choice Try(const typename Find::Group* groups, V d, V m) {
+  // The best points at multiplier m with the given shifts, or with any.
+  HWY_INLINE Choice TryAll(typename Find::Group* groups, V d, V m, V shifts) {
+    Choice best = Try(groups, d, m, shifts);
+    if constexpr (Groups::kShifts != 0) {
+      for (int code = 0; plan_.all_shifts && code < 1 << Groups::kShifts;
+           ++code) {
+        best.Offer(Try(groups, d, m, L::Set(static_cast<float>(code))));
+      }
+    }
+    return best;
+  }
+
+  HWY_INLINE Choice Try(typename Find::Group* groups, V d, V m, V shifts) {
     const V a = L::Mul(d, m), inverse = InverseOrZero<L>(a);
+    for (size_t g = 0; g < kGroups; ++g) {
+      if constexpr (kInLevels) groups[g].shift = ShiftOf(shifts, g);
+    }
+    typename Find::Found found[kGroups];
+    scan_.template FindAll<kGroups>(groups, inverse, found);
     Choice choice;
     choice.multiplier = m;
+    choice.shifts = shifts;
     V score = L::Zero();
     for (size_t g = 0; g < kGroups; ++g) {
-      const auto found = scan_.Find(groups[g], inverse);
-      score = L::Add(score, found.score);
-      choice.code[g] = found.code;
+      score = L::Add(score, found[g].score);
+      choice.code[g] = found[g].code;
     }
     choice.error = L::Mul(L::Mul(a, a), score);  // less sum w x^2
     return choice;
@@ -165,47 +173,59 @@ class CodebookSearch {
                          const Choice& choice) {
     V sx = L::Zero(), sq = L::Zero();
     for (size_t g = 0; g < kGroups; ++g) {
-      const size_t at = g * kDim * L::kLanes;
-      const size_t out = (t * kGroups + g) * L::kLanes;
-      L::StoreI(choice.code[g], code_ + out);
-      FinishGroup(slice.X(t) + at, slice.W(t) + at, choice.code[g],
-                  sign_ + out, sx, sq);
+      L::StoreI(choice.code[g], code_ + (t * kGroups + g) * L::kLanes);
+    }
+    for (size_t e = 0; e < kEights; ++e) {
+      const size_t at = e * 8 * L::kLanes;
+      FinishEight(slice.X(t) + at, slice.W(t) + at,
+                  choice.code + e * 8 / kDim, ShiftOf(choice.shifts, e),
+                  sign_ + (t * kEights + e) * L::kLanes, sx, sq);
     }
     const V m = choice.multiplier;
     L::Store(L::Mul(sx, m), sxm_ + t * L::kLanes);
     L::Store(L::Mul(L::Mul(sq, m), m), sqm_ + t * L::kLanes);
   }
 
-  static HWY_INLINE void FinishGroup(const float* x, const float* w, I code,
-                                     int32_t* sign, V& sx, V& sq) {
+  // Eight weights: one point of eight, or two of four.
+  static HWY_INLINE void FinishEight(const float* x, const float* w,
+                                     const I* code, V shift, int32_t* sign,
+                                     V& sx, V& sq) {
     const int32_t* words = Book::Get().words();
-    const I h1 = L::AndI(code, L::SetI((1 << Book::kHalfBits) - 1));
-    I word = L::GatherI(words, h1);
-    I mask = L::SetI(0), which = L::SetI(0);
+    const V offset = L::Sub(shift, L::Set(static_cast<float>(F::kZero)));
+    I word = L::SetI(0), mask = L::SetI(0), which = L::SetI(0);
     auto odd = L::False();
     V least = L::Set(1e30f);
-    for (size_t k = 0; k < kDim; ++k) {
-      if (k == kDim / 2) {
-        word = L::GatherI(words, L::template ShrI<Book::kHalfBits>(code));
+    for (size_t k = 0; k < 8; ++k) {
+      const I points = code[k / kDim];
+      if (k % kDim == 0) {
+        word = L::GatherI(
+            words, L::AndI(points, L::SetI((1 << Book::kHalfBits) - 1)));
+      } else if (k % (kDim / 2) == 0) {
+        word = L::GatherI(words, L::template ShrI<Book::kHalfBits>(points));
       }
-      const V q = L::ToFloat(L::AndI(word, L::SetI(255)));
+      V q = L::ToFloat(L::AndI(word, L::SetI(255)));
       word = L::template ShrI<8>(word);
       const V xk = L::Load(x + k * L::kLanes);
-      const V wq = L::Mul(L::Load(w + k * L::kLanes), q);
-      const V gain = L::Mul(wq, L::Abs(xk));
-      const auto negative = L::Lt(xk, L::Zero());
-      const I bit = L::SetI(1 << k);
-      mask = L::OrI(mask, L::IfI(negative, bit, L::SetI(0)));
-      sx = L::Add(sx, gain);
-      sq = L::AddMul(sq, wq, q);
-      if constexpr (kParity) {
+      const V wk = L::Load(w + k * L::kLanes);
+      if constexpr (kInLevels) {
+        q = L::Add(q, offset);
+        const V wq = L::Mul(wk, q);
+        sx = L::AddMul(sx, wq, xk);
+        sq = L::AddMul(sq, wq, q);
+      } else {
+        const V wq = L::Mul(wk, q), gain = L::Mul(wq, L::Abs(xk));
+        const auto negative = L::Lt(xk, L::Zero());
+        const I bit = L::SetI(1 << k);
+        mask = L::OrI(mask, L::IfI(negative, bit, L::SetI(0)));
+        sx = L::Add(sx, gain);
+        sq = L::AddMul(sq, wq, q);
         odd = L::Xor(odd, negative);
         const auto less = L::Lt(gain, least);
         least = L::If(less, gain, least);
         which = L::IfI(less, bit, which);
       }
     }
-    if constexpr (kParity) {  // the sign that costs least turns
+    if constexpr (Find::kFlips) {  // the sign that costs least turns
       sx = L::Sub(sx, L::IfElse0(odd, L::Add(least, least)));
       mask = L::XorI(mask, L::IfI(odd, which, L::SetI(0)));
     }
@@ -213,7 +233,7 @@ class CodebookSearch {
   }
 
   void PackOne(size_t block, uint8_t* blocks) {
-    uint8_t scales[kSubs], signs[kSubs * kGroups];
+    uint8_t scales[kSubs], signs[kSubs * kEights], shifts[kSubs * kGroups];
     uint16_t points[kSubs * kGroups];
     for (size_t s = 0; s < kSubs; ++s) {
       const size_t b = block * kSubs + s;
@@ -222,7 +242,14 @@ class CodebookSearch {
       for (size_t g = 0; g < kGroups; ++g) {
         const size_t at = (tile * kGroups + g) * L::kLanes + lane;
         points[s * kGroups + g] = Book::Get().Point(code_[at]);
-        signs[s * kGroups + g] = static_cast<uint8_t>(sign_[at]);
+      }
+      for (size_t e = 0; e < kEights; ++e) {
+        const size_t at = (tile * kEights + e) * L::kLanes + lane;
+        signs[s * kEights + e] = static_cast<uint8_t>(sign_[at]);
+      }
+      const int bits = static_cast<int>(shifts_[b]);
+      for (size_t g = 0; g < Groups::kShifts; ++g) {
+        shifts[s * Groups::kShifts + g] = static_cast<uint8_t>(bits >> g & 1);
       }
     }
     BlockNumbers n;
@@ -230,13 +257,16 @@ class CodebookSearch {
     n.scales = scales;
     n.points = points;
     n.signs = signs;
+    n.shifts = shifts;
     PackGridBlock<F>(n, blocks + block * sizeof(typename F::Block));
   }
 
   CodebookPlan plan_{};
   float *scale_ = nullptr, *curvature_ = nullptr, *multiplier_ = nullptr;
+  float* shifts_ = nullptr;  // shift codes
   float *sxm_ = nullptr, *sqm_ = nullptr;
-  int32_t *code_ = nullptr, *sign_ = nullptr;  // [tile][group][lane]
+  int32_t* code_ = nullptr;  // [tile][group][lane]
+  int32_t* sign_ = nullptr;  // [tile][eight][lane]
   CommonScale<F, L> common_;
   Find scan_;
 };

@@ -75,15 +75,14 @@ class Codebook {
   static constexpr int kHalfBits = 7, kCodeBits = 2 * kHalfBits;
   static_assert(kDim == 4 || kDim == 8, "two halves of two parts");
   static_assert(kHalfCodes <= 1 << kHalfBits, "more levels need more bits");
-  // Nodes: the half codes, then minima of two earlier nodes.
-  static constexpr int kMaxNodes = 255;
+  // The rows of a search: the codes of the four parts, then the nodes. Nodes
+  // are the codes of half 1, then minima of two earlier nodes.
+  static constexpr int PartRow(int part) { return part * kPartCodes; }
+  static constexpr int kFirstNode = 4 * kPartCodes;
+  static constexpr int kMaxNodes = 3 * kHalfCodes;
 
   struct Pair {
-    uint8_t a, b;
-  };
-  // The h1 that go with one h2, as nodes; `count` of them.
-  struct List {
-    uint8_t part2, part3, count;
+    uint16_t a, b;
   };
 
   // Built at the first use: some 0.5 ms.
@@ -92,16 +91,24 @@ class Codebook {
     return book;
   }
 
-  int nodes() const { return nodes_; }
-  // The members of a node that is not a half code.
-  Pair node(int id) const { return node_[id]; }
-  int lists() const { return lists_; }
-  List list(int i) const { return list_[i]; }
-  // The nodes of list 0, then those of list 1 ...
-  const uint8_t* members() const { return members_; }
+  // The rows whose minimum is node kHalfCodes, and so on.
+  const Pair* pairs() const { return pair_; }
+  int pair_count() const { return nodes_ - kHalfCodes; }
+  int rows() const { return kFirstNode + nodes_; }
+  // For each h2 the rows whose minimum is that of its list of h1. Lists of the
+  // same length form a run:
+  //   length, lists, lists * {row of part 2, row of part 3, length rows}
+  // with a length of 0 at the end.
+  const uint16_t* lists() const { return lists_; }
 
   // Levels of a half code, one per byte.
   const int32_t* words() const { return words_; }
+  // The share of level 1 of weight k in a code.
+  static constexpr int Digit(int k) {
+    int digit = 1;
+    for (int i = 0; i < k % (kDim / 2); ++i) digit *= kLevels.count;
+    return k < kDim / 2 ? digit : digit << kHalfBits;
+  }
   // The grid index of a code.
   uint16_t Point(int32_t code) const {
     const int h1 = code & ((1 << kHalfBits) - 1), h2 = code >> kHalfBits;
@@ -128,6 +135,10 @@ class Codebook {
     }
   };
 
+  static uint16_t NodeRow(int id) {
+    return static_cast<uint16_t>(kFirstNode + id);
+  }
+
   Codebook() noexcept {
     for (int h = 0; h < kHalfCodes; ++h) {
       int digits = h;
@@ -149,7 +160,6 @@ class Codebook {
         if (on_grid[h2][h1]) set[h2].Append(h1);
       }
     }
-    nodes_ = kHalfCodes;
     while (nodes_ < kMaxNodes && ShareMostCommonPair(set)) {
     }
     StoreLists(set);
@@ -163,12 +173,15 @@ class Codebook {
     return h;
   }
 
-  // False if no two sets share a pair.
+  // A pair saves each of its lists a minimum but is one itself, stored too.
+  static constexpr int kWorthwhile = 3;
+
+  // False if no pair is common enough.
   bool ShareMostCommonPair(Set* set) {
     uint8_t count[kMaxNodes][kMaxNodes];
     for (int i = 0; i < nodes_; ++i) std::fill_n(count[i], nodes_, uint8_t{0});
     Pair best{};
-    int most = 1;
+    int most = 0;
     for (int h = 0; h < kHalfCodes; ++h) {
       const uint8_t* m = set[h].member;
       for (int i = 0; i < set[h].count; ++i) {
@@ -181,31 +194,36 @@ class Codebook {
         }
       }
     }
-    if (most < 2) return false;
+    if (most < kWorthwhile) return false;
     for (int h = 0; h < kHalfCodes; ++h) set[h].Replace(best, nodes_);
-    node_[nodes_++] = best;
+    pair_[nodes_++ - kHalfCodes] = {NodeRow(best.a), NodeRow(best.b)};
     return true;
   }
 
-  // Shortest lists first: loops of equal length are predicted.
   void StoreLists(const Set* set) {
-    uint8_t* out = members_;
+    uint16_t* out = lists_;
     for (int length = 1; length <= kHalfCodes; ++length) {
+      uint16_t* const run = out;
+      out += 2;
+      int count = 0;
       for (int h = 0; h < kHalfCodes; ++h) {
         if (set[h].count != length) continue;
-        list_[lists_++] = {static_cast<uint8_t>(h % kPartCodes),
-                           static_cast<uint8_t>(h / kPartCodes),
-                           static_cast<uint8_t>(length)};
-        out = std::copy_n(set[h].member, length, out);
+        ++count;
+        *out++ = static_cast<uint16_t>(PartRow(2) + h % kPartCodes);
+        *out++ = static_cast<uint16_t>(PartRow(3) + h / kPartCodes);
+        for (int i = 0; i < length; ++i) *out++ = NodeRow(set[h].member[i]);
       }
+      run[0] = static_cast<uint16_t>(length);
+      run[1] = static_cast<uint16_t>(count);
+      if (count == 0) out = run;
     }
+    *out = 0;
   }
 
-  int nodes_ = 0, lists_ = 0;
+  int nodes_ = kHalfCodes;
+  Pair pair_[kMaxNodes - kHalfCodes] = {};
+  uint16_t lists_[4 * kHalfCodes + Grid::kPoints + 3] = {};
   int32_t words_[kHalfCodes] = {};
-  Pair node_[kMaxNodes] = {};
-  List list_[kHalfCodes] = {};
-  uint8_t members_[Grid::kPoints] = {};
   uint16_t point_[kHalfCodes * kHalfCodes] = {};
 };
 

@@ -18,7 +18,7 @@ struct BlockNumbers {
   const uint8_t* codes = nullptr;   // [kBlock] table indices
   const uint8_t* scales = nullptr;  // [kBlock / kSub] scale codes
   const uint8_t* mins = nullptr;    // [kBlock / kSub] min codes
-  const uint8_t* shifts = nullptr;  // [kBlock / kSub] 0 or 1
+  const uint8_t* shifts = nullptr;  // [kBlock / kSub], or per group, 0 or 1
   const uint16_t* points = nullptr;  // [kBlock / group] grid indices
   const uint8_t* signs = nullptr;    // [kBlock / 8] sign masks
 };
@@ -37,7 +37,7 @@ template <class F>
 NIBBLE_INLINE typename F::Block PackScales(const BlockNumbers& n) {
   typename F::Block block{};
   constexpr size_t kSubs = F::kBlock / F::kSub;
-  if constexpr (F::kRowHeader == 0) memcpy(block.d.bytes, &n.d, 2);
+  if constexpr (F::kRowHeader == 0) formats::SetHalfBits<F>(block, n.d);
   if constexpr (formats::kIsPresent<typename F::MinCodes>) {
     memcpy(block.dmin.bytes, &n.dmin, 2);
   }
@@ -54,13 +54,20 @@ NIBBLE_INLINE void PackBlock(const BlockNumbers& n, uint8_t* out) {
   memcpy(out, &block, sizeof(block));
 }
 
-// For formats of grid points with signs per group of 8.
+// For formats of grid points, with signs per group of 8 and a shift per group.
 template <class F>
 NIBBLE_INLINE void PackGridBlock(const BlockNumbers& n, uint8_t* out) {
+  using Grid = formats::GridOf<typename F::Codes>;
   typename F::Block block = PackScales<F>(n);
-  for (size_t g = 0; g < F::kBlock / 8; ++g) {
-    formats::Store::Put(typename F::Codes(), block, 8 * g, n.points[g]);
-    formats::Store::PutSigns(typename F::Signs(), block, 8 * g, n.signs[g]);
+  constexpr size_t kGroups = F::kBlock / Grid::kDim;
+  for (size_t g = 0; g < kGroups; ++g) {
+    formats::Store::Put(typename Grid::Index(), block, g, n.points[g]);
+  }
+  PutEach<typename Grid::Shifts>(block, n.shifts, kGroups);
+  if constexpr (formats::kIsPresent<typename F::Signs>) {
+    for (size_t g = 0; g < F::kBlock / 8; ++g) {
+      formats::Store::PutSigns(typename F::Signs(), block, 8 * g, n.signs[g]);
+    }
   }
   memcpy(out, &block, sizeof(block));
 }

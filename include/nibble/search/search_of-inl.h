@@ -23,7 +23,7 @@ struct SearchOf {
   static auto Pick() {
     if constexpr (kAffine) {
       return AffineSearch<F, L>();
-    } else if constexpr (GridOf<typename F::Codes>::kIsGrid) {
+    } else if constexpr (formats::GridOf<typename F::Codes>::kIsGrid) {
       return CodebookSearch<F, L>();
     } else if constexpr (kTwoLevel) {
       return TwoLevelSearch<F, L>();

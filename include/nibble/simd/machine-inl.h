@@ -72,6 +72,17 @@ struct LaneShifts {
   }
 };
 
+// Shifts to the right of the fields of elements kG, kG + 1, ...
+template <class Pos, size_t kG, int kPer, class T>
+struct RecordShifts {
+  alignas(64) hwy::MakeUnsigned<T> right[16] = {};
+  constexpr RecordShifts() {
+    for (size_t i = 0; i < 16; ++i) {
+      right[i] = static_cast<hwy::MakeUnsigned<T>>(Pos::Shift(kG + i));
+    }
+  }
+};
+
 // Evaluates positions [kE, kE + lanes) of the 256-weight chunk that starts at
 // block x (several small blocks, or one of 256), in the element order `Order`.
 // kBias flips the top bit of signed codes: code + 128, for unsigned multiplies.
@@ -221,15 +232,20 @@ struct Simd {
     return hn::TableLookupBytes(hn::BitCast(D8(), hn::LoadDup128(d64, kTable)),
                                 Eval<kE>(E(), x));
   }
-  template <size_t kE, int kAt = 0, bool kBias = false, int kBits, class Grid,
-            auto kM, class X>
-  static HWY_INLINE V Eval(formats::Grid8<kBits, Grid, kM>,
+  template <size_t kE, int kAt = 0, bool kBias = false, class Grid, class Index,
+            class X>
+  static HWY_INLINE V Eval(formats::GridPoints<Grid, Index>,
                            const X* HWY_RESTRICT x) {
-    static_assert(std::is_same<Order, LogicalOrder>::value,
-                  "grid points are in element order");
-    constexpr size_t kElems = formats::MemberBytes(kM) * 4;
-    const uint8_t* HWY_RESTRICT p = (x[kE / kElems].*kM) + kE % kElems / 4;
-    return GridPoints<kBits, Grid>(D8(), p);
+    static_assert(kAt == 0 && std::is_same<Order, LogicalOrder>::value,
+                  "grid points are whole bytes in element order");
+    return GridBytes<Grid, Index, kE / sizeof(typename Grid::Point)>(D8(), x);
+  }
+  template <size_t kE, int kAt = 0, bool kBias = false, int kGroup, class E,
+            class X>
+  static HWY_INLINE V Eval(formats::Each<kGroup, E>, const X* HWY_RESTRICT x) {
+    static_assert(kGroup == 8 && formats::Width<E>::value == 1,
+                  "a bit per 64-bit lane");
+    return EachBytes<E, kE / kGroup, kAt>(D8(), x);
   }
   template <size_t kE, int kAt = 0, bool kBias = false, int kBits, int kRun,
             auto kM, class O, class X>
@@ -263,45 +279,155 @@ struct Simd {
     }
   }
 
-  // One grid point per 16-bit word at p. AVX-512 gathers; elsewhere scalar loads
-  // and inserts are faster (prototype: AVX2 14.0 -> 15.3 Gweights/s, but
-  // AVX3_DL 27 -> 20).
-  template <int kBits, class Grid, class D>
-  static HWY_INLINE hn::Vec<D> GridPoints(D d, const uint8_t* HWY_RESTRICT p) {
-    constexpr uint32_t kMask = (1u << kBits) - 1;
-    constexpr size_t n = HWY_MAX_LANES_D(D);
-    if constexpr (HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86) {
-      const hn::Repartition<int64_t, D> di64;
-      const hn::Rebind<uint16_t, decltype(di64)> d16;
-      const auto word =
-          hn::LoadU(d16, reinterpret_cast<const uint16_t*>(p));
-      const auto index =
-          hn::And(hn::PromoteTo(di64, word), hn::Set(di64, int64_t{kMask}));
+  template <size_t kE, int kAt, class B, class X>
+  static HWY_INLINE V OrNext(V low, B, const X* HWY_RESTRICT x) {
+    return hn::Or(low, Eval<kE, kAt>(B(), x));
+  }
+
+  // -- Numbers of whole groups. AVX-512 computes a vector of them and gathers;
+  // elsewhere scalar loads and inserts are faster (prototype: AVX2 14.0 -> 15.3
+  // Gweights/s, but AVX3_DL 27 -> 20).
+  static constexpr bool kGathers = HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3;
+
+  template <class Node, class X>
+  static HWY_INLINE uint64_t Number(const X& x, size_t group) {
+    return formats::Quad::Number(Node(), x, group);
+  }
+
+  // The points of groups kG, kG + 1, ...
+  template <class Grid, class Index, size_t kG, class D, class X>
+  static HWY_INLINE hn::Vec<D> GridBytes(D d, const X* HWY_RESTRICT x) {
+    using Point = typename Grid::Point;
+    constexpr size_t n = HWY_MAX_LANES_D(D), kDim = sizeof(Point);
+    const Point* HWY_RESTRICT grid = Grid::Host();
+    if constexpr (kGathers) {
+      const hn::Repartition<hwy::MakeSigned<Point>, D> di;
       return hn::BitCast(
           d, hn::GatherIndex(
-                 di64, reinterpret_cast<const int64_t*>(Grid::Host()), index));
+                 di, reinterpret_cast<const hwy::MakeSigned<Point>*>(grid),
+                 Numbers<kG>(di, Index(), x)));
     } else if constexpr (n == 16) {
       const hn::Repartition<uint64_t, D> d64;
-      const uint64_t* HWY_RESTRICT grid = Grid::Host();
-      const uint32_t two = formats::Load32(p);
-      return hn::BitCast(d, hn::Dup128VecFromValues(
-                                d64, grid[two & kMask],
-                                grid[(two >> 16) & kMask]));
+      const auto eight = [&](size_t g) HWY_ATTR {
+        const uint64_t point = grid[Number<Index>(*x, g)];
+        if constexpr (kDim == 8) return point;
+        return point | (uint64_t{grid[Number<Index>(*x, g + 1)]} << 32);
+      };
+      return hn::BitCast(
+          d, hn::Dup128VecFromValues(d64, eight(kG), eight(kG + 8 / kDim)));
     } else {
       static_assert(n > 16, "grids need whole 16-byte vectors");
       const hn::Half<D> dh;
-      return hn::Combine(d, GridPoints<kBits, Grid>(dh, p + n / 8),
-                         GridPoints<kBits, Grid>(dh, p));
+      return hn::Combine(d,
+                         GridBytes<Grid, Index, kG + n / 2 / kDim>(dh, x),
+                         GridBytes<Grid, Index, kG>(dh, x));
     }
+  }
+
+  // The bits of groups of eight kG, kG + 1, ..., in all their bytes.
+  template <class E, size_t kG, int kAt, class D, class X>
+  static HWY_INLINE hn::Vec<D> EachBytes(D d, const X* HWY_RESTRICT x) {
+    constexpr size_t n = HWY_MAX_LANES_D(D);
+    constexpr uint64_t kOnes = 0x0101010101010101ull << kAt;
+    const hn::Repartition<uint64_t, D> d64;
+    if constexpr (kGathers) {
+      const hn::RebindToSigned<decltype(d64)> di;
+      const auto all = hn::Neg(Numbers<kG>(di, E(), x));
+      return hn::And(hn::BitCast(d, all), hn::BitCast(d, hn::Set(d64, kOnes)));
+    } else if constexpr (n == 16) {
+      return hn::BitCast(
+          d, hn::Dup128VecFromValues(d64, kOnes * Number<E>(*x, kG),
+                                     kOnes * Number<E>(*x, kG + 1)));
+    } else {
+      static_assert(n > 16, "a group is half of a 16-byte vector");
+      const hn::Half<D> dh;
+      return hn::Combine(d, EachBytes<E, kG + n / 16, kAt>(dh, x),
+                         EachBytes<E, kG, kAt>(dh, x));
+    }
+  }
+
+  // Elements [kG, kG + lanes) of a description of group numbers.
+  template <size_t kG, class DI, int kRun, auto kM, class O, class X>
+  static HWY_INLINE hn::Vec<DI> Numbers(DI di, formats::Field<8, kRun, kM, O>,
+                                        const X* HWY_RESTRICT x) {
+    const hn::Rebind<uint8_t, DI> d8;
+    return hn::PromoteTo(di, hn::LoadU(d8, (x->*kM) + kG));
+  }
+  template <size_t kG, class DI, int kBits, auto kM, class O, class X>
+  static HWY_INLINE hn::Vec<DI> Numbers(DI di, formats::Field<kBits, 1, kM, O>,
+                                        const X* HWY_RESTRICT x) {
+    return Numbers<kG>(
+        di, formats::RecordField<kBits, 0, 8 / kBits, kBits, 1, kM>(), x);
+  }
+  template <size_t kG, class DI, int kBits, int kFirst, int kPer, int kPitch,
+            int kRecord, auto kM, class X>
+  static HWY_INLINE hn::Vec<DI> Numbers(
+      DI di, formats::RecordField<kBits, kFirst, kPer, kPitch, kRecord, kM>,
+      const X* HWY_RESTRICT x) {
+    using P = formats::RecordPos<kBits, kFirst, kPer, kPitch, kRecord>;
+    constexpr size_t n = HWY_MAX_LANES_D(DI);
+    const hn::RebindToUnsigned<DI> du;
+    const auto mask = hn::Set(di, static_cast<int>(P::kMask));
+    if constexpr (kPer == 1 && kRecord == 2) {
+      const hn::Rebind<uint16_t, DI> d16;
+      const auto word = hn::LoadU(
+          d16, reinterpret_cast<const uint16_t*>((x->*kM) + P::Byte(kG)));
+      return hn::And(
+          hn::ShiftRight<P::Shift(0)>(hn::PromoteTo(di, word)), mask);
+    } else {  // a record's word in every lane that takes a field of it
+      static constexpr RecordShifts<P, kG, kPer, hn::TFromD<DI>> kShifts;
+      HWY_ALIGN hn::TFromD<DI> words[n];
+      for (size_t i = 0; i < n; ++i) {
+        words[i] = static_cast<hn::TFromD<DI>>(
+            P::template Load<1>((x->*kM) + P::Byte(kG + i)));
+      }
+      const auto word = hn::BitCast(du, hn::Load(di, words));
+      return hn::And(
+          hn::BitCast(di, hn::Shr(word, hn::Load(du, kShifts.right))), mask);
+    }
+  }
+  template <size_t kG, class DI, int k, class E, class X>
+  static HWY_INLINE hn::Vec<DI> Numbers(DI di, formats::Shl<k, E>,
+                                        const X* HWY_RESTRICT x) {
+    return hn::ShiftLeft<k>(Numbers<kG>(di, E(), x));
+  }
+  template <size_t kG, class DI, class A, class B, class X>
+  static HWY_INLINE hn::Vec<DI> Numbers(DI di, formats::Or<A, B>,
+                                        const X* HWY_RESTRICT x) {
+    return hn::Or(Numbers<kG>(di, A(), x), Numbers<kG>(di, B(), x));
+  }
+  template <size_t kG, class DI, int kBits, class E, class X>
+  static HWY_INLINE hn::Vec<DI> Numbers(DI di, formats::Inverted<kBits, E>,
+                                        const X* HWY_RESTRICT x) {
+    return hn::Xor(Numbers<kG>(di, E(), x), hn::Set(di, (1 << kBits) - 1));
   }
 };
 
 // Sign bits of a block, one bit per element: either in place or put together in
 // `buffer` (kBlock / 8 bytes).
-template <int kShift, auto kM, class X>
-HWY_INLINE const uint8_t* SignBits(formats::ParitySigns<kShift, kM>,
-                                   const X* HWY_RESTRICT x,
-                                   uint8_t* HWY_RESTRICT buffer) {
+template <int kRun, auto kM, class X>
+HWY_INLINE const uint8_t* SignBits(
+    formats::FreeSigns<formats::Field<8, kRun, kM>>,
+    const X* HWY_RESTRICT x, uint8_t* HWY_RESTRICT /*buffer*/) {
+  return x->*kM;
+}
+
+// The parity of the low seven bits of every byte (or 16-bit word) of v, as the
+// bit above them. By folding, since PopulationCount is slow below AVX3_DL; what
+// comes over from the neighbours does not reach bit 0.
+template <class D, class V>
+HWY_INLINE V EighthSigns(D d, V v, hn::TFromD<D> ones) {
+  auto p = hn::Xor(v, hn::ShiftRight<4>(v));
+  p = hn::Xor(p, hn::ShiftRight<2>(p));
+  p = hn::Xor(p, hn::ShiftRight<1>(p));
+  return hn::ShiftLeft<7>(hn::And(p, hn::Set(d, ones)));
+}
+
+// Seven bits at kFirst of every 16-bit word.
+template <int kFirst, auto kM, class X>
+HWY_INLINE const uint8_t* SignBits(
+    formats::ParitySigns<formats::WordField<7, kFirst, kM>>,
+    const X* HWY_RESTRICT x, uint8_t* HWY_RESTRICT buffer) {
   constexpr size_t kWords = formats::MemberBytes(kM) / 2;
   const hn::CappedTag<uint16_t, 32> d16;
   const hn::Rebind<uint8_t, decltype(d16)> d8;
@@ -309,14 +435,36 @@ HWY_INLINE const uint8_t* SignBits(formats::ParitySigns<kShift, kM>,
     const auto w = hn::LoadU(
         d16, reinterpret_cast<const uint16_t*>(static_cast<const uint8_t*>(
                  x->*kM)) + i);
-    const auto seven = hn::ShiftRight<kShift>(w);
-    // Parity by folding: PopulationCount of u16 is slow below AVX3_DL.
-    auto p = hn::Xor(seven, hn::ShiftRight<4>(seven));
-    p = hn::Xor(p, hn::ShiftRight<2>(p));
-    p = hn::Xor(p, hn::ShiftRight<1>(p));
-    const auto eighth =
-        hn::ShiftLeft<7>(hn::And(p, hn::Set(d16, uint16_t{1})));
-    hn::StoreU(hn::TruncateTo(d8, hn::Or(seven, eighth)), d8, buffer + i);
+    const auto seven =
+        hn::And(hn::ShiftRight<kFirst>(w), hn::Set(d16, uint16_t{127}));
+    const auto all = hn::Or(seven, EighthSigns(d16, seven, 1));
+    hn::StoreU(hn::TruncateTo(d8, all), d8, buffer + i);
+  }
+  return buffer;
+}
+
+// Four times seven bits in a 32-bit word of every record.
+template <int kFirst, int kRecord, auto kM, class X>
+HWY_INLINE const uint8_t* SignBits(
+    formats::ParitySigns<formats::RecordField<7, kFirst, 4, 7, kRecord, kM>>,
+    const X* HWY_RESTRICT x, uint8_t* HWY_RESTRICT buffer) {
+  static_assert(kFirst % 32 == 0 && kRecord % 4 == 0, "one word per record");
+  constexpr size_t kRecords = formats::MemberBytes(kM) / kRecord;
+  const hn::CappedTag<uint32_t, kRecords> d32;
+  const auto byte = [&](auto v, int i) HWY_ATTR {
+    return hn::And(v, hn::Set(d32, 127u << (8 * i)));
+  };
+  HWY_ALIGN uint32_t words[kRecords];
+  for (size_t r = 0; r < kRecords; ++r) {
+    words[r] = formats::Load32((x->*kM) + r * kRecord + kFirst / 8);
+  }
+  for (size_t r = 0; r < kRecords; r += hn::Lanes(d32)) {
+    const auto w = hn::Load(d32, words + r);
+    const auto seven = hn::Or(
+        hn::Or(byte(w, 0), byte(hn::ShiftLeft<1>(w), 1)),
+        hn::Or(byte(hn::ShiftLeft<2>(w), 2), byte(hn::ShiftLeft<3>(w), 3)));
+    const auto all = hn::Or(seven, EighthSigns(d32, seven, 0x01010101u));
+    hn::StoreU(all, d32, reinterpret_cast<uint32_t*>(buffer) + r);
   }
   return buffer;
 }

@@ -159,7 +159,9 @@ struct ChunkDot {
                        hn::Set(ds, static_cast<float>(F::kScaleBase)));
       }
     }
-    if constexpr (F::kRowHeader == 0) {
+    if constexpr (formats::kIsPresent<typename F::HalfNibbles>) {
+      s = hn::Mul(s, hn::Set(ds, HalfToFloat(formats::HalfBits<F>(*x))));
+    } else if constexpr (F::kRowHeader == 0) {
       s = hn::Mul(s, WindowHalves<&Block::d, kFirst>(ds, x));
     }
     return s;

@@ -48,17 +48,20 @@ constexpr bool kNativeHalf =
     (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2) ||
     (HWY_ARCH_ARM && HWY_TARGET != HWY_EMU128);
 
-// fp16 at any address -> float, exactly.
-HWY_INLINE float HalfToFloat(formats::Word16 half) {
+// fp16 -> float, exactly.
+HWY_INLINE float HalfToFloat(uint16_t half) {
   if constexpr (kNativeHalf) {
     const hn::CappedTag<hwy::float16_t, 4> d16;
     const hn::Rebind<float, decltype(d16)> df;
     const hn::Repartition<uint16_t, decltype(d16)> du;
-    const auto bits = hn::Set(du, formats::Load16(half.bytes));
+    const auto bits = hn::Set(du, half);
     return hn::GetLane(hn::PromoteTo(df, hn::BitCast(d16, bits)));
   } else {
-    return F16ToF32(formats::Load16(half.bytes));
+    return F16ToF32(half);
   }
+}
+HWY_INLINE float HalfToFloat(formats::Word16 half) {
+  return HalfToFloat(formats::Load16(half.bytes));
 }
 
 // What the drivers need per sub-block: x = scale * (code + offset) - min.
