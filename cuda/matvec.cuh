@@ -46,8 +46,8 @@ struct RunStride<formats::Field<kBits, kRun, kM, O>> {
 };
 template <class A, class B>
 struct RunStride<formats::Or<A, B>> : RunStride<A> {};
-template <uint64_t kLo, uint64_t kHi, class E>
-struct RunStride<formats::Lut16<kLo, kHi, E>> : RunStride<E> {};
+template <class E, uint64_t... kWords>
+struct RunStride<formats::Lut<E, kWords...>> : RunStride<E> {};
 
 template <class F>
 struct Parts {

@@ -85,12 +85,13 @@ struct Run {
   static NIBBLE_HD Words16 Eval(formats::Signed<E>, const B& b, size_t e) {
     return Eval(E(), b, e);
   }
-  template <uint64_t kLo, uint64_t kHi, class E, class B>
-  static NIBBLE_HD Words16 Eval(formats::Lut16<kLo, kHi, E>, const B& b,
+  template <class E, uint64_t... kWords, class B>
+  static NIBBLE_HD Words16 Eval(formats::Lut<E, kWords...>, const B& b,
                                 size_t e) {
     const Words16 index = Eval(E(), b, e);
     return Each([&](size_t i) {
-      return formats::LookupBytes<kLo, kHi>(index.word[i]);
+      return formats::LookupBytes<formats::LutEntries<kWords...>>(
+          index.word[i]);
     });
   }
   template <class Grid, class Index, class B>

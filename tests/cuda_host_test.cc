@@ -33,20 +33,21 @@ size_t OffsetOf(Member Block::*member) {
       reinterpret_cast<const uint8_t*>(&kBlock));
 }
 
-// Calls check(offset) for the member of every node that machines read words of.
+// Calls check(offset, bytes) for the member of every node that machines read
+// words of; `bytes` is what Quad reads at a time.
 template <int kBits, int kRun, auto kM, class O, class Check>
 void Members(formats::Field<kBits, kRun, kM, O>, const Check& check) {
-  check(OffsetOf(kM));
+  check(OffsetOf(kM), kRun >= 4 ? 4 : kBits == 4 ? 2 : 1);
 }
 template <int kBits, int kShift, auto kM, int kFirst, class Check>
 void Members(formats::Bits<kBits, kShift, kM, kFirst>, const Check& check) {
-  check(OffsetOf(kM) + kFirst);
+  check(OffsetOf(kM) + kFirst, 4);
 }
 template <int kBits, int kFirst, int kPer, int kPitch, int kRecord, auto kM,
           class Check>
 void Members(formats::RecordField<kBits, kFirst, kPer, kPitch, kRecord, kM>,
              const Check& check) {
-  check(OffsetOf(kM));
+  check(OffsetOf(kM), kRecord < 4 ? kRecord : 4);
 }
 template <int kCount, class A, class B, class Check>
 void Members(formats::Halves<kCount, A, B>, const Check& check) {
@@ -66,8 +67,8 @@ template <class E, class Check>
 void Members(formats::Signed<E>, const Check& check) {
   Members(E(), check);
 }
-template <uint64_t kLo, uint64_t kHi, class E, class Check>
-void Members(formats::Lut16<kLo, kHi, E>, const Check& check) {
+template <class E, uint64_t... kWords, class Check>
+void Members(formats::Lut<E, kWords...>, const Check& check) {
   Members(E(), check);
 }
 template <class E, class Check>
@@ -76,7 +77,12 @@ void Members(formats::Gray<E>, const Check& check) {
 }
 template <int kBits, int kShift, auto kM, class Check>
 void Members(formats::LowBits<kBits, kShift, kM>, const Check& check) {
-  check(OffsetOf(kM));
+  check(OffsetOf(kM), 8);
+}
+template <class E, class Sign, class Check>
+void Members(formats::SignedBy<E, Sign>, const Check& check) {
+  Members(E(), check);
+  Members(Sign(), check);
 }
 template <int kBits, class E, class Check>
 void Members(formats::Inverted<kBits, E>, const Check& check) {
@@ -101,11 +107,11 @@ TEST_CASE("what is read in words lies where the alignment of blocks says") {
     constexpr size_t kAlign = NaturalAlign<F>();
     REQUIRE(sizeof(typename F::Block) % kAlign == 0);
     REQUIRE(F::kRowHeader % kAlign == 0);
-    Members(typename F::Codes(), [&](size_t offset) {
+    Members(typename F::Codes(), [&](size_t offset, size_t) {
       REQUIRE(offset % kAlign == 0);  // Run: loads as wide as that
     });
-    const auto quad = [&](size_t offset) {
-      REQUIRE(offset % std::min<size_t>(kAlign, 4) == 0);
+    const auto quad = [&](size_t offset, size_t bytes) {
+      REQUIRE(offset % std::min(kAlign, bytes) == 0);
     };
     Members(typename F::ScaleCodes(), quad);
     Members(typename F::MinCodes(), quad);

@@ -52,6 +52,9 @@ void FillRows(uint8_t* bytes, size_t rows, size_t stride, size_t cols,
     if constexpr (F::kRowHeader == 4) {
       const float d = scale(rng);
       memcpy(row, &d, sizeof(d));
+    } else if constexpr (F::kRowHeader == 2) {
+      const uint16_t d = F32ToF16(scale(rng));
+      memcpy(row, &d, sizeof(d));
     }
     auto* blocks = reinterpret_cast<typename F::Block*>(row + F::kRowHeader);
     for (size_t b = 0; b < cols / F::kBlock; ++b) {

@@ -139,6 +139,9 @@ TEST_CASE("validate names the row whose scale is not finite") {
     if constexpr (F::kRowHeader == 4) {
       const uint32_t nan = 0x7FC00000u;
       memcpy(bytes.data() + row_bytes, &nan, 4);
+    } else if constexpr (F::kRowHeader == 2) {
+      const uint16_t infinity = 0x7C00;
+      memcpy(bytes.data() + row_bytes, &infinity, 2);
     } else {
       auto* blocks =
           reinterpret_cast<typename F::Block*>(bytes.data() + row_bytes);

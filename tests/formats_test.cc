@@ -46,8 +46,8 @@ template <class E, class Block>
 int StoredCode(E node, const Block& b, size_t e) {
   return Scalar::Eval(node, b, e);
 }
-template <uint64_t kLo, uint64_t kHi, class E, class Block>
-int StoredCode(formats::Lut16<kLo, kHi, E>, const Block& b, size_t e) {
+template <class E, uint64_t... kWords, class Block>
+int StoredCode(formats::Lut<E, kWords...>, const Block& b, size_t e) {
   return Scalar::Eval(E(), b, e);
 }
 

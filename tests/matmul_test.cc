@@ -202,6 +202,15 @@ TEST_CASE("extreme codes and activations do not saturate") {
         p.x[i] = 127.0f * sign;
       }
       for (const auto layout : PanelLayouts()) RequireProduct(p, layout);
+      if constexpr (formats::TableOf<typename F::Codes>::kSize != 0) {
+        for (unsigned i = 0; i < kOutermostPatterns; ++i) {
+          FillOutermostLevels<F>(
+              p.weights.data() + i % p.rows * row_bytes, p.cols, i);
+          if (i % p.rows != p.rows - 1) continue;
+          p.Decode();
+          for (const auto layout : PanelLayouts()) RequireProduct(p, layout);
+        }
+      }
     });
   });
 }

@@ -210,6 +210,12 @@ TEST_CASE("extreme codes and activations do not saturate") {
                      [] { return uint16_t{0x3C00}; });
         RequireExpected(p, Multiply(p));
       }
+      if constexpr (formats::TableOf<typename F::Codes>::kSize != 0) {
+        for (unsigned i = 0; i < kOutermostPatterns; ++i) {
+          FillOutermostLevels<F>(p.bytes.data() + 1, cols, i);
+          RequireExpected(p, Multiply(p));
+        }
+      }
     });
   });
 }

@@ -10,6 +10,7 @@
 
 #include "nibble/activations.h"
 #include "nibble/formats/format.h"
+#include "nibble/search/pack.h"
 #include "nibble/matrix.h"
 
 namespace nibble {
@@ -71,6 +72,52 @@ void FillRandomRows(uint8_t* rows, size_t count, size_t cols, size_t stride,
                                                            : half);
   });
 }
+
+// The scale code of the multiplier of largest magnitude.
+template <class F>
+uint8_t LargestScaleCode() {
+  int best = 0, code = 0;
+  for (int c = 0; c < 256; ++c) {
+    typename F::Block block{};
+    formats::Store::Put(typename F::ScaleCodes(), block, 0,
+                        static_cast<uint32_t>(c));
+    const int m = std::abs(formats::Reader<F>::Multiplier(block, 0));
+    if (m > best) {
+      best = m;
+      code = c;
+    }
+  }
+  return static_cast<uint8_t>(code);
+}
+
+// One row of the outermost levels of a table at the largest multipliers: the
+// lowest level where bit 0 of `pattern` is clear, the highest where it is set,
+// both in turns where bit 1 is; shifted where bit 2 is. No byte pattern gives
+// all of these: a scale of 0 would hide the products of IQ6_K's lowest level.
+template <class F>
+void FillOutermostLevels(uint8_t* row, size_t cols, unsigned pattern) {
+  constexpr size_t kSubs = F::kBlock / F::kSub;
+  constexpr int kTop = formats::TableOf<typename F::Codes>::kCount - 1;
+  uint8_t codes[F::kBlock], scales[kSubs], shifts[kSubs];
+  for (size_t e = 0; e < F::kBlock; ++e) {
+    const bool high = (((pattern & 2) != 0 ? e : 0) + (pattern & 1)) % 2 != 0;
+    codes[e] = static_cast<uint8_t>(high ? kTop : 0);
+  }
+  std::fill_n(shifts, kSubs, static_cast<uint8_t>((pattern >> 2) & 1));
+  if constexpr (formats::kIsPresent<typename F::ScaleCodes>) {
+    std::fill_n(scales, kSubs, LargestScaleCode<F>());
+  }
+  BlockNumbers n;
+  n.d = F32ToF16(1.0f);
+  n.codes = codes;
+  n.scales = scales;
+  n.shifts = shifts;
+  for (size_t b = 0; b < cols / F::kBlock; ++b) {
+    PackBlock<F>(n, row + F::kRowHeader + b * sizeof(typename F::Block));
+  }
+  SetScales<F>(row, 1, cols, 0, [] { return F32ToF16(1.0f); });
+}
+inline constexpr unsigned kOutermostPatterns = 8;
 
 // Normal values with a few outliers, as activations have.
 inline std::vector<float> RandomActivations(size_t count, uint32_t seed) {

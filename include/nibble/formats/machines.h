@@ -46,10 +46,13 @@ struct Scalar {
   static NIBBLE_HD int Eval(Signed<E>, const B& b, size_t e) {
     return static_cast<int8_t>(Eval(E(), b, e));
   }
-  template <uint64_t kLo, uint64_t kHi, class E, class B>
-  static NIBBLE_HD int Eval(Lut16<kLo, kHi, E>, const B& b, size_t e) {
-    const int i = Eval(E(), b, e);
-    return static_cast<int8_t>((i < 8 ? kLo : kHi) >> (8 * (i & 7)));
+  template <class E, class S, class B>
+  static NIBBLE_HD int Eval(SignedBy<E, S>, const B& b, size_t e) {
+    return Eval(E(), b, e) ^ -Eval(S(), b, e);
+  }
+  template <class E, uint64_t... kWords, class B>
+  static NIBBLE_HD int Eval(Lut<E, kWords...>, const B& b, size_t e) {
+    return LutEntries<kWords...>::At(Eval(E(), b, e));
   }
   template <int kBits, int kFirst, int kPer, int kPitch, int kRecord, auto kM,
             class B>
@@ -131,19 +134,33 @@ NIBBLE_HD inline uint32_t BytePermute(uint32_t lo, uint32_t hi,
 #endif
 }
 
-// Bytes of a 16-entry table, indexed by the bytes of `index`, all below 16.
-template <uint64_t kLo, uint64_t kHi>
+// Bytes of the table `Entries` from its word kFirst on, indexed by the low bits
+// of the bytes of `index`: three of them for one word, four for two ...
+template <class Entries, int kFirst = 0, int kWords = Entries::kSize / 8>
 NIBBLE_HD inline uint32_t LookupBytes(uint32_t index) {
-  // The indices as nibbles; a permute takes their low three bits, and a third
-  // one merges both halves of the table by their high bits.
-  uint32_t nibbles = (index | (index >> 4)) & 0x00FF00FFu;
-  nibbles |= nibbles >> 8;
-  const uint32_t low3 = nibbles & 0x7777u;
-  const uint32_t lo = BytePermute(static_cast<uint32_t>(kLo),
-                                  static_cast<uint32_t>(kLo >> 32), low3);
-  const uint32_t hi = BytePermute(static_cast<uint32_t>(kHi),
-                                  static_cast<uint32_t>(kHi >> 32), low3);
-  return BytePermute(lo, hi, ((nibbles >> 1) & 0x4444u) | 0x3210u);
+  if constexpr (kWords <= 2) {
+    // The indices as nibbles; a permute takes their low three bits, and a third
+    // one merges both halves of the table by their high bits.
+    uint32_t nibbles = index & 0x0F0F0F0Fu;
+    nibbles = (nibbles | (nibbles >> 4)) & 0x00FF00FFu;
+    nibbles |= nibbles >> 8;
+    const uint32_t low3 = nibbles & 0x7777u;
+    constexpr uint64_t kLo = Entries::Word(kFirst);
+    constexpr uint64_t kHi = Entries::Word(kFirst + kWords - 1);
+    const uint32_t lo = BytePermute(static_cast<uint32_t>(kLo),
+                                    static_cast<uint32_t>(kLo >> 32), low3);
+    if constexpr (kWords == 1) return lo;
+    const uint32_t hi = BytePermute(static_cast<uint32_t>(kHi),
+                                    static_cast<uint32_t>(kHi >> 32), low3);
+    return BytePermute(lo, hi, ((nibbles >> 1) & 0x4444u) | 0x3210u);
+  } else {
+    constexpr int kHalf = kWords / 2, kBit = kHalf == 2 ? 4 : 5;
+    static_assert(kHalf == 2 || kHalf == 4, "tables have 64 entries at most");
+    const uint32_t lo = LookupBytes<Entries, kFirst, kHalf>(index);
+    const uint32_t hi = LookupBytes<Entries, kFirst + kHalf, kHalf>(index);
+    const uint32_t high = ((index >> kBit) & 0x01010101u) * 255u;
+    return lo ^ ((lo ^ hi) & high);
+  }
 }
 
 // Bits 0..3 to bit 0 of the bytes: the products do not overlap.
@@ -197,9 +214,13 @@ struct AlignedQuad {
   static NIBBLE_HD uint32_t Eval(Signed<E>, const B& b, size_t e) {
     return Eval(E(), b, e);
   }
-  template <uint64_t kLo, uint64_t kHi, class E, class B>
-  static NIBBLE_HD uint32_t Eval(Lut16<kLo, kHi, E>, const B& b, size_t e) {
-    return LookupBytes<kLo, kHi>(Eval(E(), b, e));
+  template <class E, class S, class B>
+  static NIBBLE_HD uint32_t Eval(SignedBy<E, S>, const B& b, size_t e) {
+    return Eval(E(), b, e) ^ (Eval(S(), b, e) * 255u);
+  }
+  template <class E, uint64_t... kWords, class B>
+  static NIBBLE_HD uint32_t Eval(Lut<E, kWords...>, const B& b, size_t e) {
+    return LookupBytes<LutEntries<kWords...>>(Eval(E(), b, e));
   }
   template <int kBits, int kFirst, int kPer, int kPitch, int kRecord, auto kM,
             class B>
@@ -349,8 +370,14 @@ struct Store {
   static NIBBLE_HD void Put(Signed<E>, B& b, size_t e, uint32_t code) {
     Put(E(), b, e, code);
   }
-  template <uint64_t kLo, uint64_t kHi, class E, class B>
-  static NIBBLE_HD void Put(Lut16<kLo, kHi, E>, B& b, size_t e,
+  template <class E, class S, class B>
+  static NIBBLE_HD void Put(SignedBy<E, S>, B& b, size_t e, uint32_t code) {
+    const uint32_t sign = (code >> 7) & 1;  // of a byte
+    Put(E(), b, e, code ^ (0 - sign));
+    Put(S(), b, e, sign);
+  }
+  template <class E, uint64_t... kWords, class B>
+  static NIBBLE_HD void Put(Lut<E, kWords...>, B& b, size_t e,
                             uint32_t index) {
     Put(E(), b, e, index);
   }
@@ -464,9 +491,10 @@ struct Store {
                                int right = 0) {
     PutAll(E(), b, codes, right);
   }
-  template <uint64_t kLo, uint64_t kHi, class E, class B>
-  static NIBBLE_INLINE NIBBLE_HD void PutAll(Lut16<kLo, kHi, E>, B& b, const uint8_t* codes,
-                               int right = 0) {
+  template <class E, uint64_t... kWords, class B>
+  static NIBBLE_INLINE NIBBLE_HD void PutAll(Lut<E, kWords...>, B& b,
+                                             const uint8_t* codes,
+                                             int right = 0) {
     PutAll(E(), b, codes, right);
   }
   template <class E, class B>

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #ifdef __CUDACC__
 #define NIBBLE_HD __host__ __device__
@@ -101,9 +102,18 @@ struct Constant {};
 template <class E>
 struct Signed {};
 
-// Sixteen signed bytes by value: nvcc cannot index a host constexpr array.
+// E, all its bits inverted where the bit Sign is set: a magnitude and a sign as
+// a signed byte, v or -v - 1. With a step of 2 and a base of 1 that is
+// +-(2 v + 1).
+template <class E, class Sign>
+struct SignedBy {};
+
+// Eight signed bytes per word, by value: nvcc cannot index a host constexpr
+// array. 8, 16, 32 or 64 entries; shorter tables are repeated (LutOf).
+template <class E, uint64_t... kWords>
+struct Lut {};
 template <uint64_t kLo, uint64_t kHi, class E>
-struct Lut16 {};
+using Lut16 = Lut<E, kLo, kHi>;
 
 // Element e is a field of a record of kRecord bytes, of which there are kPer: bits
 // [kFirst + kPitch * i, + kBits) of record e / kPer, i = e % kPer, in the record's
@@ -225,12 +235,58 @@ struct RecordPos {
   }
 };
 
-// Sixteen table entries as the two words of a Lut16.
+// Eight table entries as a word of a Lut.
 constexpr uint64_t PackBytes(const int8_t* t) {
   uint64_t r = 0;
   for (int i = 7; i >= 0; --i) r = (r << 8) | static_cast<uint8_t>(t[i]);
   return r;
 }
+// The same from entry `first` of a table that repeats itself.
+template <size_t kCount>
+constexpr uint64_t PackBytes(const int8_t (&t)[kCount], size_t first) {
+  uint64_t r = 0;
+  for (size_t i = 8; i-- > 0;) {
+    r = (r << 8) | static_cast<uint8_t>(t[(first + i) % kCount]);
+  }
+  return r;
+}
+
+// The Lut of an array: LutOf<kTable, E>.
+template <const auto& kTable, class E,
+          class = std::make_index_sequence<(sizeof(kTable) + 7) / 8>>
+struct MakeLut;
+template <const auto& kTable, class E, size_t... i>
+struct MakeLut<kTable, E, std::index_sequence<i...>> {
+  using type = Lut<E, PackBytes(kTable, 8 * i)...>;
+};
+template <const auto& kTable, class E>
+using LutOf = typename MakeLut<kTable, E>::type;
+
+// The entries of a Lut, for code that is not a machine's.
+template <uint64_t... kWords>
+struct LutEntries {
+  static constexpr int kSize = 8 * sizeof...(kWords);
+  static NIBBLE_HD constexpr uint64_t Word(int i) {
+    const uint64_t words[] = {kWords...};
+    return words[i];
+  }
+  static NIBBLE_HD constexpr int At(int i) {
+    return static_cast<int8_t>((Word(i / 8) >> (8 * (i % 8))) & 255);
+  }
+  // Distinct entries, in ascending order; what follows repeats them.
+  static constexpr int Count() {
+    int n = 1;
+    while (n < kSize && At(n) > At(n - 1)) ++n;
+    return n;
+  }
+  static constexpr int Highest() {
+    int highest = At(0);
+    for (int i = 1; i < kSize; ++i) highest = At(i) > highest ? At(i) : highest;
+    return highest;
+  }
+  static constexpr int kCount = Count();
+  static constexpr int kHighest = Highest();
+};
 
 // ---- What a node is made of, for the machines.
 
@@ -242,10 +298,22 @@ template <class E>
 struct IsSigned<Signed<E>> {
   static constexpr bool value = true;
 };
-template <uint64_t kLo, uint64_t kHi, class E>
-struct IsSigned<Lut16<kLo, kHi, E>> {
+template <class E, class Sign>
+struct IsSigned<SignedBy<E, Sign>> {
   static constexpr bool value = true;
 };
+template <class E, uint64_t... kWords>
+struct IsSigned<Lut<E, kWords...>> {
+  static constexpr bool value = true;
+};
+
+// The entries of a table; kSize = 0 for codes that are none.
+template <class E>
+struct TableOf {
+  static constexpr int kSize = 0, kHighest = 0;
+};
+template <class E, uint64_t... kWords>
+struct TableOf<Lut<E, kWords...>> : LutEntries<kWords...> {};
 
 // What is stored of E: the code in front of tables and before it gets a sign.
 template <class E>
@@ -254,8 +322,8 @@ struct StoredOf {
 };
 template <class E>
 struct StoredOf<Signed<E>> : StoredOf<E> {};
-template <uint64_t kLo, uint64_t kHi, class E>
-struct StoredOf<Lut16<kLo, kHi, E>> : StoredOf<E> {};
+template <class E, uint64_t... kWords>
+struct StoredOf<Lut<E, kWords...>> : StoredOf<E> {};
 
 template <class E>
 struct IsConstant {
@@ -291,8 +359,12 @@ struct Width<Or<A, B>> {
 };
 template <class E>
 struct Width<Signed<E>> : Width<E> {};
-template <uint64_t kLo, uint64_t kHi, class E>
-struct Width<Lut16<kLo, kHi, E>> : Width<E> {};
+template <class E, class Sign>
+struct Width<SignedBy<E, Sign>> {
+  static constexpr int value = Width<E>::value + 1;
+};
+template <class E, uint64_t... kWords>
+struct Width<Lut<E, kWords...>> : Width<E> {};
 template <class E>
 struct Width<Gray<E>> : Width<E> {};
 template <int kBits, int kShift, auto kMember>

@@ -49,9 +49,11 @@ struct JointCodes<
     formats::Lut16<kLo, kHi, formats::Gray<formats::Field<4, kRun, kM>>>> {
   using V = typename L::V;
   using M = typename L::M;
-  using Levels = TableLevels<L, kLo, kHi>;
-  using Even = TableLevels<L, LevelsOfParity(kLo, kHi, 0), 0>;
-  using Odd = TableLevels<L, LevelsOfParity(kLo, kHi, 1), 0>;
+  using Levels = TableLevels<L, formats::LutEntries<kLo, kHi>>;
+  using Even =
+      TableLevels<L, formats::LutEntries<LevelsOfParity(kLo, kHi, 0)>>;
+  using Odd =
+      TableLevels<L, formats::LutEntries<LevelsOfParity(kLo, kHi, 1)>>;
   static constexpr bool kJoint = true;
   static constexpr size_t kWords = F::kSub / 4;
   static_assert(F::kSub == 2 * kRun, "two fields of every byte");

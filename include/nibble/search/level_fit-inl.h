@@ -149,13 +149,13 @@ struct LevelFit {
   // Candidates share their loads; more than this many would spill.
   using Refiner = Refine<L, Levels, kSub * L::kLanes>;
   static constexpr bool kTable =
-      formats::IsSigned<typename F::Codes>::value && Levels::kCount <= 16;
+      formats::TableOf<typename F::Codes>::kSize != 0;
   static constexpr int kAtOnce = Levels::kCount == 2 ? 1 : kTable ? 2 : 4;
 
   static HWY_INLINE void Scan(const float* y, const float* w,
                               const LevelPlan& plan, ScaleFit<L>& best) {
-    Side(y, w, Levels::kMin, plan.around_min, plan, best);
-    Side(y, w, Levels::kMax, plan.around_max, plan, best);
+    Side(y, w, Levels::kMin, plan.around_min, plan, plan.lo, best);
+    Side(y, w, Levels::kMax, plan.around_max, plan, plan.lo + plan.high, best);
     for (int i = 0; i < plan.refits; ++i) {
       const V c = L::Div(best.sq, L::If(L::Ne(best.sx, L::Zero()), best.sx,
                                         L::Set(1.0f)));
@@ -184,9 +184,9 @@ struct LevelFit {
   }
 
   // `count` inverse scales that map the extreme to `target` times 1 + lo ..
-  // 1 + hi.
+  // 1 + lo + the plan's width.
   static HWY_INLINE void Side(const float* y, const float* w, float target,
-                              int count, const LevelPlan& plan,
+                              int count, const LevelPlan& plan, float lo,
                               ScaleFit<L>& best) {
     const float step =
         count > 1 ? (plan.hi - plan.lo) / static_cast<float>(count - 1) : 0.0f;
@@ -196,7 +196,7 @@ struct LevelFit {
       for (int j = 0; j < kAtOnce; ++j) {
         const int i = k + j < count ? k + j : count - 1;
         const float relative =
-            1.0f + (plan.lo + step * static_cast<float>(i));
+            1.0f + (lo + step * static_cast<float>(i));
         c[j] = L::Set(target * relative);
         largest = largest < relative ? relative : largest;
       }

@@ -35,13 +35,12 @@ struct LevelTable<E, true> {
   using Index = E;
   static constexpr int Level(int i) { return i; }
 };
-template <uint64_t kLo, uint64_t kHi, class E>
-struct LevelTable<formats::Lut16<kLo, kHi, E>, true> {
+template <class E, uint64_t... kWords>
+struct LevelTable<formats::Lut<E, kWords...>, true> {
   static constexpr bool kHas = true;
   using Index = E;
-  static constexpr int Level(int i) {
-    return static_cast<int8_t>((i < 8 ? kLo : kHi) >> (8 * (i & 7)));
-  }
+  using Entries = formats::LutEntries<kWords...>;
+  static constexpr int Level(int i) { return Entries::At(i % Entries::kSize); }
 };
 
 template <class Table>

@@ -221,16 +221,12 @@ struct Simd {
       return v;
     }
   }
-  template <size_t kE, int kAt = 0, bool kBias = false, uint64_t kLo,
-            uint64_t kHi, class E, class X>
-  static HWY_INLINE V Eval(formats::Lut16<kLo, kHi, E>,
+  template <size_t kE, int kAt = 0, bool kBias = false, class E,
+            uint64_t... kWords, class X>
+  static HWY_INLINE V Eval(formats::Lut<E, kWords...>,
                            const X* HWY_RESTRICT x) {
-    constexpr uint64_t kFlip = kBias ? 0x8080808080808080ull : 0;
-    alignas(16) static constexpr uint64_t kTable[2] = {kLo ^ kFlip,
-                                                       kHi ^ kFlip};
-    const hn::Repartition<uint64_t, D8> d64;
-    return hn::TableLookupBytes(hn::BitCast(D8(), hn::LoadDup128(d64, kTable)),
-                                Eval<kE>(E(), x));
+    using Entries = formats::LutEntries<kWords...>;
+    return Lookup<Entries, kBias>(Eval<kE>(E(), x));
   }
   template <size_t kE, int kAt = 0, bool kBias = false, class Grid, class Index,
             class X>
@@ -277,6 +273,76 @@ struct Simd {
       return hn::OrAnd(low, Moved<kE, kAt + k>(F(), x),
                        hn::Set(D8(), static_cast<uint8_t>(kMask)));
     }
+  }
+
+  // Entries [16 kPart, 16 kPart + 16) of a table, repeated to the whole vector.
+  template <class Entries, bool kBias, int kPart>
+  static HWY_INLINE V TablePart() {
+    constexpr uint64_t kFlip = kBias ? 0x8080808080808080ull : 0;
+    constexpr int kLast = Entries::kSize / 8 - 1;
+    alignas(16) static constexpr uint64_t kTable[2] = {
+        Entries::Word(2 * kPart) ^ kFlip,
+        Entries::Word(HWY_MIN(2 * kPart + 1, kLast)) ^ kFlip};
+    const hn::Repartition<uint64_t, D8> d64;
+    return hn::BitCast(D8(), hn::LoadDup128(d64, kTable));
+  }
+  // Where `index` has bit kBit set, b, else a.
+  template <int kBit>
+  static HWY_INLINE V Choose(V index, V a, V b) {
+    const hn::Repartition<uint16_t, D8> d16;
+    const hn::Repartition<int8_t, D8> di8;
+    const auto sign = hn::BitCast(  // the bit becomes that of the byte's sign
+        di8, hn::ShiftLeft<7 - kBit>(hn::BitCast(d16, index)));
+    return hn::BitCast(D8(),
+                       hn::IfNegativeThenElse(sign, hn::BitCast(di8, b),
+                                              hn::BitCast(di8, a)));
+  }
+  // Tables of 16 take one lookup; longer ones a lookup per 16, merged by the
+  // upper bits of the index, where no instruction spans them.
+  template <class Entries, bool kBias>
+  static HWY_INLINE V Lookup(V index) {
+    if constexpr (Entries::kSize <= 16) {
+      return hn::TableLookupBytes(TablePart<Entries, kBias, 0>(), index);
+    } else if constexpr (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL) {
+      return Lookup64<Entries, kBias>(index);
+    } else {
+      // x86 looks at the low four bits; other machines want no more.
+      const V low = HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3
+                        ? index
+                        : hn::And(index, hn::Set(D8(), uint8_t{15}));
+      const V a = TwoParts<Entries, kBias, 0>(index, low);
+      if constexpr (Entries::kSize == 32) {
+        return a;
+      } else {
+        return Choose<5>(index, a, TwoParts<Entries, kBias, 2>(index, low));
+      }
+    }
+  }
+  // One instruction (VBMI), in whole registers whatever the vector.
+  template <class Entries>
+  struct Table64 {
+    alignas(64) uint8_t bytes[64] = {};
+    explicit constexpr Table64(int flip) {
+      for (int i = 0; i < 64; ++i) {
+        bytes[i] =
+            static_cast<uint8_t>(Entries::At(i % Entries::kSize) ^ flip);
+      }
+    }
+  };
+  template <class Entries, bool kBias>
+  static HWY_INLINE V Lookup64(V index) {
+    static constexpr Table64<Entries> kTable{kBias ? 0x80 : 0};
+    const hn::CappedTag<uint8_t, 64> d64;
+    const auto wide = hn::IndicesFromVec(
+        d64, hn::ZeroExtendResizeBitCast(d64, D8(), index));
+    return hn::ResizeBitCast(
+        D8(), hn::TableLookupLanes(hn::Load(d64, kTable.bytes), wide));
+  }
+  template <class Entries, bool kBias, int kPart>
+  static HWY_INLINE V TwoParts(V index, V low) {
+    return Choose<4>(
+        index, hn::TableLookupBytes(TablePart<Entries, kBias, kPart>(), low),
+        hn::TableLookupBytes(TablePart<Entries, kBias, kPart + 1>(), low));
   }
 
   template <size_t kE, int kAt, class B, class X>

@@ -57,8 +57,8 @@ struct OrderOf<formats::Field<kBits, kRun, kM, O>> {
 };
 template <class A, class B>
 struct OrderOf<formats::Or<A, B>> : OrderOf<A> {};
-template <uint64_t kLo, uint64_t kHi, class E>
-struct OrderOf<formats::Lut16<kLo, kHi, E>> : OrderOf<E> {};
+template <class E, uint64_t... kWords>
+struct OrderOf<formats::Lut<E, kWords...>> : OrderOf<E> {};
 template <class E>
 struct OrderOf<formats::Signed<E>> : OrderOf<E> {};
 template <class E>

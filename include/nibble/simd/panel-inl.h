@@ -42,7 +42,10 @@ struct PanelTraits {
   // Added to the decoded byte; the zero point stays in it.
   static constexpr int kAdd = kSigned || kHasSigns ? F::kMaxCode : 0;
   static constexpr int kBias = kAdd + F::kZero;
-  static constexpr int kRange = F::kMaxCode + kAdd + F::kShift;
+  static constexpr int kHighest = formats::TableOf<Codes>::kSize != 0
+                                      ? formats::TableOf<Codes>::kHighest
+                                      : F::kMaxCode;
+  static constexpr int kRange = kHighest + kAdd + F::kShift;
 
   // Scales that span more than 32 weights are repeated.
   static constexpr size_t kSub = F::kSub < 32 ? F::kSub : 32;
