@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
-// The affine search on Q4_K and on formats that differ from it in every
-// parameter: codes of 2 and 5 bits, sub-blocks of 16, scales of 4 bits.
+// The affine searches: two-level scales on formats that differ in every
+// parameter (codes of 2, 4 and 5 bits, sub-blocks of 16 and 32, scales of 4 and 6
+// bits), and one exact offset per block.
 #include <cmath>
 #include <functional>
 #include <random>
 
 #include <catch2/catch_test_macros.hpp>
 #include "hwy/highway.h"
-#include "nibble/formats/q4_k.h"
+#include "nibble/formats/q2_k.h"
+#include "nibble/formats/q4_1.h"
+#include "nibble/formats/q5_1.h"
+#include "nibble/formats/q5_k.h"
 #include "nibble/search/quantize_rows-inl.h"
 #include "src/aligned_memory.h"
 
@@ -15,44 +19,13 @@ namespace nibble {
 namespace {
 
 namespace search_ns = nibble::HWY_NAMESPACE;
-using formats::Bits;
-using formats::Field;
-using formats::Or;
 using formats::Reader;
-using formats::Shl;
-using formats::SixBits;
-using formats::Word16;
-
-struct FiveBits : formats::FormatBase {
-  struct Block {
-    Word16 d, dmin;
-    uint8_t scales[12], qh[32], qs[128];
-  };
-  static constexpr size_t kBlock = 256, kSub = 32;
-  static constexpr int kMaxCode = 31;
-  using Codes =
-      Or<Field<4, 32, &Block::qs>, Shl<4, Field<1, 32, &Block::qh>>>;
-  using ScaleCodes = SixBits<&Block::scales, 0, 0>;
-  using MinCodes = SixBits<&Block::scales, 4, 4>;
-};
-
-struct TwoBits : formats::FormatBase {
-  struct Block {
-    Word16 d, dmin;
-    uint8_t scales[16], qs[64];
-  };
-  static constexpr size_t kBlock = 256, kSub = 16;
-  static constexpr int kMaxCode = 3;
-  using Codes = Field<2, 32, &Block::qs>;
-  using ScaleCodes = Bits<4, 0, &Block::scales, 0>;
-  using MinCodes = Bits<4, 4, &Block::scales, 0>;
-};
 
 template <class Body>
 void ForEachAffine(const Body& body) {
-  SECTION("2 bits") { body(TwoBits()); }
+  SECTION("2 bits") { body(formats::Q2_K()); }
   SECTION("4 bits") { body(formats::Q4_K()); }
-  SECTION("5 bits") { body(FiveBits()); }
+  SECTION("5 bits") { body(formats::Q5_K()); }
 }
 
 constexpr Search kSearches[] = {Search::kFast, Search::kDefault,
@@ -290,6 +263,65 @@ TEST_CASE("affine: values beyond fp16 are refused at their block") {
       REQUIRE(result.col == 512);
     }
   });
+}
+
+// The established search of Q4_1 and Q5_1 holds the offset at or below zero as
+// soon as there is an importance: blocks of positive weights then waste codes.
+template <class F>
+void CheckPositiveOffset() {
+  const Case c = Make([](size_t i, std::mt19937& rng) {
+    return (i / F::kBlock % 2 == 0 ? 2 : -2) + 0.1 * Normal(rng);
+  });
+  for (const Search search : kSearches) {
+    const auto blocks = Pack<F, search_ns::HwyLanes>(c, search);
+    double worst = 0;
+    for (size_t i = 0; i < c.x.size(); ++i) {
+      const float y =
+          Reader<F>::Weight(blocks[i / F::kBlock], 1.0f, i % F::kBlock);
+      worst = std::max(worst, std::abs(static_cast<double>(y - c.x[i])));
+    }
+    // Five sigmas in kMaxCode steps; unused or clipped codes cost another step.
+    REQUIRE(worst < 2 * 0.5 / F::kMaxCode);
+  }
+}
+
+TEST_CASE("affine: offsets of either sign are stored") {
+  SECTION("Q4_1") { CheckPositiveOffset<formats::Q4_1>(); }
+  SECTION("Q5_1") { CheckPositiveOffset<formats::Q5_1>(); }
+}
+
+TEST_CASE("affine: offsets at the end of fp16 stay finite") {
+  const Case c = Make([](size_t i, std::mt19937& rng) {
+    return i % 2 == 0 ? -65504.0 : -65504.0 + 20000 * std::abs(Normal(rng));
+  });
+  for (const Search search : kSearches) {
+    for (const auto& block : Pack<formats::Q4_1, OneLane>(c, search)) {
+      REQUIRE(std::isfinite(Reader<formats::Q4_1>::Min(block, 0)));
+    }
+  }
+}
+
+// The exact ternary detection of ik_llama.cpp looks at a whole chunk of rows;
+// here every block finds out by itself.
+TEST_CASE("affine: ternary blocks are stored exactly") {
+  for (const double size : {1.0, 0.02, 300.0}) {
+    // Steps of an fp16 number, as weights trained for three levels have.
+    const float a = F16ToF32(F32ToF16(static_cast<float>(size)));
+    const Case c = Make([&](size_t i, std::mt19937& rng) {
+      // Some sub-blocks with two levels or one.
+      const unsigned levels = i / 16 % 7 == 0 ? 1 : i / 16 % 5 == 0 ? 2 : 3;
+      const int level = static_cast<int>(rng() % levels) - (levels > 1 ? 1 : 0);
+      return static_cast<double>(a) * level;
+    });
+    for (const Search search : kSearches) {
+      INFO("size " << size << ", search " << static_cast<int>(search));
+      const auto blocks = Pack<formats::Q2_K, search_ns::HwyLanes>(c, search);
+      for (size_t i = 0; i < c.x.size(); ++i) {
+        REQUIRE(Reader<formats::Q2_K>::Weight(blocks[i / 256], 1.0f,
+                                              i % 256) == c.x[i]);
+      }
+    }
+  }
 }
 
 TEST_CASE("affine: a free offset fits blocks far from zero") {

@@ -242,7 +242,9 @@ TEST_CASE("searching harder does not hurt") {
 
 TEST_CASE("each weight rule wins under its own measure") {
   ForEachFormat([](auto format) {
+    using F = typename decltype(format)::Format;
     if (format.type == Type::kQ8_0) return;  // rounding ignores the weights
+    if (!F::kMagnitudeCounts) return;        // one rule under two names
     const Rows m = HeavyTailed(32, 2048, 10);
     const auto error = [&](WeightRule rule, bool magnitude) {
       QuantizeOptions options;
@@ -321,7 +323,8 @@ template <class F>
 double OutlierBound(int column) {
   using Grid = formats::GridOf<typename F::Codes>;
   if constexpr (!Grid::kIsGrid) {
-    return 8.0 * sizeof(typename F::Block) / F::kBlock < 3 ? 0.75 : 0.1;
+    const double bits = 8.0 * sizeof(typename F::Block) / F::kBlock;
+    return bits < 1.5 ? 1.0 : bits < 3 ? 0.75 : 0.1;  // signs: only a mean
   } else {
     constexpr int kDim = Grid::kDim, kHighest = F::kMaxCode - F::kZero;
     double least = kHighest, best = 1e300;  // least magnitude of a level
@@ -353,7 +356,8 @@ TEST_CASE("extreme values give finite results with small errors") {
       CheckSane(Filled(512, {1.0f, -1.0f}), format.type, 0.4);
     }
     SECTION("largest half") {
-      CheckSane(Filled(512, {65504.0f, -65504.0f, 1.0f}), format.type, 0.4);
+      CheckSane(Filled(512, {65504.0f, -65504.0f, 1.0f}), format.type,
+                FindTypeInfo(format.type)->bits_per_weight() < 1.5 ? 0.6 : 0.4);
     }
     SECTION("one outlier") {
       Rows m = Filled(512, {0.0f});

@@ -24,7 +24,8 @@ enum class Search : uint8_t {
 // The weights w of the squared error, given the importance p of a column.
 enum class WeightRule : uint8_t {
   // w = p * sqrt(sigma2 + x^2), sigma2 = 2 * mean of x^2 over the 256 weights
-  // (or the rest of the row) that contain x. The habit of the field.
+  // (or the rest of the row) that contain x. The habit of the field. The same as
+  // kImportance for types of signs alone (Q1_0).
   kImportanceMagnitude,
   kImportance,  // w = p
 };

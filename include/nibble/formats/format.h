@@ -38,6 +38,9 @@ struct FormatBase {
   static constexpr int kShift = 0;
   using Signs = NoSigns;
   static constexpr bool kWantsImportance = false;
+  // Do large weights count for more, as WeightRule::kImportanceMagnitude says?
+  // Not where codes hold no magnitudes and only a mean of them is fitted.
+  static constexpr bool kMagnitudeCounts = true;
 };
 
 template <class Node>

@@ -32,7 +32,8 @@ class AffineSearch {
   static constexpr size_t kSub = F::kSub, kTile = kSub * L::kLanes;
   static constexpr size_t kSubs = F::kBlock / kSub;
   static_assert(F::kZero == 0 && F::kFactor == 1.0f && F::kRowHeader == 0 &&
-                    F::kScaleStep == 1 && F::kScaleBase == 0,
+                    F::kScaleStep == 1 && F::kScaleBase == 0 &&
+                    F::kMinFactor == 1.0f,
                 "scales and mins are plain integers under fp16 units");
 
   void Allocate(Arena& arena, size_t cols) {
@@ -218,6 +219,7 @@ class AffineSearch {
     const size_t end = b + L::kLanes;
     for (size_t block = b / kSubs; (block + 1) * kSubs <= end; ++block) {
       if (block * kSubs >= slice.subs) break;
+      if (PackTernary(slice, block, blocks)) continue;
       PackOne(block, bytes_ + (block * kSubs - b / kSubs * kSubs) * kSub,
               blocks);
     }
@@ -236,6 +238,32 @@ class AffineSearch {
     n.scales = scales;
     n.mins = mins;
     PackBlock<F>(n, blocks + block * sizeof(typename F::Block));
+  }
+
+  // Blocks of -a, 0 and a alone, as of models trained for three levels, exactly:
+  // every integer 1, a in fp16. Their sub-blocks of two levels may as well have
+  // scales of a / 2 and a / 3, and no unit holds all of these. Other blocks are
+  // told by their first two weights.
+  static bool PackTernary(const Slice<F, L>& slice, size_t block,
+                          uint8_t* blocks) {
+    uint8_t ones[kSubs], codes[F::kBlock];
+    float a = 0.0f;
+    for (size_t e = 0; e < F::kBlock; ++e) {
+      const size_t sub = block * kSubs + e / kSub;
+      const float x = slice.X(sub / L::kLanes)[e % kSub * L::kLanes +
+                                               sub % L::kLanes];
+      if (x != 0.0f && a == 0.0f) a = std::abs(x);
+      if (x != 0.0f && std::abs(x) != a) return false;
+      codes[e] = x < 0.0f ? 0 : x == 0.0f ? 1 : 2;
+    }
+    std::fill(ones, ones + kSubs, uint8_t{1});
+    BlockNumbers n;
+    n.d = n.dmin = F32ToF16(a * slice.unit[block * kSubs]);
+    if (n.d == 0 || n.d >= 0x7C00) return false;
+    n.codes = codes;
+    n.scales = n.mins = ones;
+    PackBlock<F>(n, blocks + block * sizeof(typename F::Block));
+    return true;
   }
 
   AffinePlan plan_{};

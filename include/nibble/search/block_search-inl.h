@@ -17,6 +17,22 @@ HWY_BEFORE_NAMESPACE();
 namespace nibble {
 namespace HWY_NAMESPACE {
 
+// A tile of codes, [element][lane] integers, and the fp16 numbers of its blocks
+// (dmin null where there are no mins) to `live` packed blocks.
+template <class F, class L>
+HWY_INLINE void PackLanes(const int32_t* codes, const uint16_t* d,
+                          const uint16_t* dmin, size_t live, uint8_t* blocks) {
+  uint8_t bytes[F::kBlock * L::kLanes];
+  CodesToBytes<L>(codes, F::kBlock, bytes);
+  for (size_t lane = 0; lane < live; ++lane) {
+    BlockNumbers n;
+    n.d = d[lane];
+    if (dmin != nullptr) n.dmin = dmin[lane];
+    n.codes = bytes + lane * F::kBlock;
+    PackBlock<F>(n, blocks + lane * sizeof(typename F::Block));
+  }
+}
+
 template <class F, class L>
 class BlockSearch {
  public:
@@ -68,14 +84,7 @@ class BlockSearch {
     for (size_t i = 0; i < kTile; i += L::kLanes) {
       L::StoreI(Levels::Code(L::Mul(L::Load(x + i), inverse)), codes + i);
     }
-    uint8_t bytes[kTile];
-    CodesToBytes<L>(codes, kSub, bytes);
-    for (size_t lane = 0; lane < live; ++lane) {
-      BlockNumbers n;
-      n.d = half[lane];
-      n.codes = bytes + lane * kSub;
-      PackBlock<F>(n, blocks + lane * sizeof(typename F::Block));
-    }
+    PackLanes<F, L>(codes, half, nullptr, live, blocks);
   }
 
   LevelPlan plan_{};

@@ -42,7 +42,9 @@ NIBBLE_INLINE typename F::Block PackScales(const BlockNumbers& n) {
     memcpy(block.dmin.bytes, &n.dmin, 2);
   }
   PutEach<typename F::ScaleCodes>(block, n.scales, kSubs);
-  PutEach<typename F::MinCodes>(block, n.mins, kSubs);
+  if constexpr (!formats::IsConstant<typename F::MinCodes>::value) {
+    PutEach<typename F::MinCodes>(block, n.mins, kSubs);
+  }
   PutEach<typename F::ShiftCodes>(block, n.shifts, kSubs);
   return block;
 }

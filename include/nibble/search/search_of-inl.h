@@ -7,6 +7,7 @@
 #define NIBBLE_SEARCH_SEARCH_OF_INL_H_
 #endif
 
+#include "nibble/search/affine_block_search-inl.h"
 #include "nibble/search/affine_search-inl.h"
 #include "nibble/search/block_search-inl.h"
 #include "nibble/search/codebook_search-inl.h"
@@ -21,7 +22,9 @@ struct SearchOf {
   static constexpr bool kAffine = formats::kIsPresent<typename F::MinCodes>;
   static constexpr bool kTwoLevel = formats::kIsPresent<typename F::ScaleCodes>;
   static auto Pick() {
-    if constexpr (kAffine) {
+    if constexpr (kAffine && !kTwoLevel) {
+      return AffineBlockSearch<F, L>();
+    } else if constexpr (kAffine) {
       return AffineSearch<F, L>();
     } else if constexpr (formats::GridOf<typename F::Codes>::kIsGrid) {
       return CodebookSearch<F, L>();

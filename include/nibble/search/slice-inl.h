@@ -90,7 +90,7 @@ struct Slice {
     ChooseUnits();
     Normalise();
     if (importance == nullptr) return;
-    if (rule == WeightRule::kImportance) {
+    if (rule == WeightRule::kImportance || !F::kMagnitudeCounts) {
       std::copy(importance, importance + tiles * kTile, w);
     } else {
       WeighByMagnitude(importance);
