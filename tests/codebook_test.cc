@@ -21,11 +21,11 @@ namespace nibble {
 namespace {
 
 namespace search = nibble::HWY_NAMESPACE;
-using search::SignRule;
 using formats::Iq1sGrid;
 using formats::Iq2xsGrid;
 using formats::Iq3sGrid;
 using formats::Iq3xxsGrid;
+using search::SignRule;
 
 // 1024 points of eight weights, as in a grid of 10 bits: every even code.
 struct WideGrid {
@@ -84,8 +84,8 @@ template <class Grid, int kZero, int kDim>
 double ErrorOf(const Sample<kDim>& s, size_t point, unsigned mask) {
   double error = 0;
   for (int k = 0; k < kDim; ++k) {
-    const double q = GridByte<Grid>(point, k) - kZero +
-                     static_cast<double>(s.shift);
+    const double q =
+        GridByte<Grid>(point, k) - kZero + static_cast<double>(s.shift);
     const double y = ((mask >> k) & 1) != 0 ? -q : q;
     const double difference = s.x[k] - static_cast<double>(s.scale) * y;
     error += static_cast<double>(s.w[k]) * difference * difference;
@@ -254,8 +254,8 @@ void CheckProgram() {
         const size_t p = book.Point(code);
         int expected = 0;
         for (int k = 0; k < Book::kDim; ++k) {
-          expected += Book::Digit(k) *
-                      Book::kLevels.CodeOf(GridByte<Grid>(p, k));
+          expected +=
+              Book::Digit(k) * Book::kLevels.CodeOf(GridByte<Grid>(p, k));
         }
         REQUIRE(code == expected);
         REQUIRE(points.insert(p).second);
@@ -351,9 +351,10 @@ TEST_CASE("what follows a zero sub-block is in its place") {
     }
     const auto y = QuantizedAndBack(format.type, x, {}, Search::kDefault);
     for (const size_t zero : {0, 32, 96, 224}) {
-      // No level is 0: a zero sub-block is the smallest level at the smallest of
-      // 16 (8) multipliers, below 1 % of the largest weight.
-      for (size_t i = zero; i < zero + 32; ++i) REQUIRE(std::fabs(y[i]) < 0.03f);
+      // No level is 0: a zero sub-block is the smallest level at the smallest
+      // of 16 (8) multipliers, below 1 % of the largest weight.
+      for (size_t i = zero; i < zero + 32; ++i)
+        REQUIRE(std::fabs(y[i]) < 0.03f);
     }
     INFO(RelativeError(x.data(), y.data(), 256) << ", usually " << usual);
     REQUIRE(RelativeError(x.data(), y.data(), 256) <= 1.15 * usual);

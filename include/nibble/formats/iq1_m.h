@@ -10,7 +10,9 @@
 //
 //   x[e] = d * (2 * scale[e / 16] + 1) * (t[e] + (minus[e / 8] ? -1/8 : 1/8))
 //
-// In eighths, the grid being 8 (t + 1): x = d / 8 * (...) * (grid - 9 + 2 plus).
+// In eighths, the grid being 8 (t + 1) and plus the inverse of minus:
+//
+//   x[e] = d / 8 * (...) * (grid - 9 + 2 * plus)
 #ifndef NIBBLE_FORMATS_IQ1_M_H_
 #define NIBBLE_FORMATS_IQ1_M_H_
 
@@ -32,9 +34,9 @@ struct IQ1_M : FormatBase {
   static constexpr float kFactor = 0.125f;
   static constexpr int kScaleStep = 2, kScaleBase = 1;
   static constexpr bool kWantsImportance = true;
-  using Points = GridPoints<
-      Iq1sGrid, Or<Field<8, 32, &Block::qs>,
-                   Shl<8, RecordField<3, 0, 2, 4, 1, &Block::qh>>>>;
+  using Points =
+      GridPoints<Iq1sGrid, Or<Field<8, 32, &Block::qs>,
+                              Shl<8, RecordField<3, 0, 2, 4, 1, &Block::qh>>>>;
   using Plus = Inverted<1, RecordField<1, 3, 2, 4, 1, &Block::qh>>;
   using Codes = Or<Shl<1, Each<8, Plus>>, Points>;
   using ScaleCodes = RecordField<3, 0, 4, 3, 2, &Block::scales>;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// IQ1_S: groups of 8 ternary weights t from a 2048-point grid, shifted by +-1/8 per
-// 32, 3-bit scales per 32 of 256. 1.5625 bpw. (ggml)
+// IQ1_S: groups of 8 ternary weights t from a 2048-point grid, shifted by +-1/8
+// per 32, 3-bit scales per 32 of 256. 1.5625 bpw. (ggml)
 //
 //   d   fp16
 //   qs  32 bytes: low 8 bits of the grid point of each group of 8
@@ -10,7 +10,9 @@
 //
 //   x[e] = d * (2 * scale[e / 32] + 1) * (t[e] + (minus[e / 32] ? -1/8 : 1/8))
 //
-// In eighths, the grid being 8 (t + 1): x = d / 8 * (...) * (grid - 9 + 2 plus).
+// In eighths, the grid being 8 (t + 1) and plus the inverse of minus:
+//
+//   x[e] = d / 8 * (...) * (grid - 9 + 2 * plus)
 #ifndef NIBBLE_FORMATS_IQ1_S_H_
 #define NIBBLE_FORMATS_IQ1_S_H_
 

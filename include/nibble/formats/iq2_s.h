@@ -5,7 +5,8 @@
 //   d       fp16
 //   qs      32 bytes: low 8 bits of the grid point of each group of 8
 //   signs   32 bytes: bit k of byte g is set if weight 8 g + k is negative
-//   qh      upper 2 bits of the grid points, four groups to a byte, low bits first
+//   qh      upper 2 bits of the grid points, four groups to a byte, lowest
+//           bits first
 //   scales  16 nibbles, low nibble first
 //
 //   x[e] = d / 8 * (2 * scale[e / 16] + 1) * sign[e] * grid[q[e / 8]][e % 8]
@@ -32,8 +33,9 @@ struct IQ2_S : FormatBase {
   static constexpr float kFactor = 0.125f;
   static constexpr int kScaleStep = 2, kScaleBase = 1;
   static constexpr bool kWantsImportance = true;
-  using Codes = GridPoints<Iq2sGrid, Or<Field<8, 32, &Block::qs>,
-                                        Shl<8, Field<2, 1, &Block::qh>>>>;
+  using Codes =
+      GridPoints<Iq2sGrid,
+                 Or<Field<8, 32, &Block::qs>, Shl<8, Field<2, 1, &Block::qh>>>>;
   using Signs = FreeSigns<Field<8, 32, &Block::signs>>;
   using ScaleCodes = Field<4, 1, &Block::scales>;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// IQ2_XXS: groups of 8 weights from a 256-point grid with an even number of minus
-// signs, 4-bit scales per 32 of 256. 2.0625 bpw. (ggml)
+// IQ2_XXS: groups of 8 weights from a 256-point grid with an even number of
+// minus signs, 4-bit scales per 32 of 256. 2.0625 bpw. (ggml)
 //
 //   d        fp16
 //   records  8 of 8 bytes, one per 32 weights: four bytes name the points, then
@@ -28,7 +28,8 @@ struct IQ2_XXS : FormatBase {
   static constexpr float kFactor = 0.125f;
   static constexpr int kScaleStep = 2, kScaleBase = 1;
   static constexpr bool kWantsImportance = true;
-  using Codes = GridPoints<Iq2xxsGrid, RecordField<8, 0, 4, 8, 8, &Block::records>>;
+  using Codes =
+      GridPoints<Iq2xxsGrid, RecordField<8, 0, 4, 8, 8, &Block::records>>;
   using Signs = ParitySigns<RecordField<7, 32, 4, 7, 8, &Block::records>>;
   using ScaleCodes = RecordField<4, 60, 1, 0, 8, &Block::records>;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// IQ3_S: groups of 4 weights from a 512-point grid, a sign per weight, 4-bit scales
-// per 32 of 256. 3.4375 bpw. (ggml)
+// IQ3_S: groups of 4 weights from a 512-point grid, a sign per weight, 4-bit
+// scales per 32 of 256. 3.4375 bpw. (ggml)
 //
 //   d       fp16
 //   qs      64 bytes: low 8 bits of the grid point of each group of 4
@@ -30,8 +30,9 @@ struct IQ3_S : FormatBase {
   static constexpr size_t kBlock = 256, kSub = 32;
   static constexpr int kMaxCode = 15;
   static constexpr int kScaleStep = 2, kScaleBase = 1;
-  using Codes = GridPoints<Iq3sGrid, Or<Field<8, 64, &Block::qs>,
-                                        Shl<8, Field<1, 1, &Block::qh>>>>;
+  using Codes =
+      GridPoints<Iq3sGrid,
+                 Or<Field<8, 64, &Block::qs>, Shl<8, Field<1, 1, &Block::qh>>>>;
   using Signs = FreeSigns<Field<8, 32, &Block::signs>>;
   using ScaleCodes = Field<4, 1, &Block::scales>;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// IQ3_XXS: groups of 4 weights from a 256-point grid, an even number of minus signs
-// in every 8 weights, 4-bit scales per 32 of 256. 3.0625 bpw. (ggml)
+// IQ3_XXS: groups of 4 weights from a 256-point grid, an even number of minus
+// signs in every 8 weights, 4-bit scales per 32 of 256. 3.0625 bpw. (ggml)
 //
 //   d      fp16
 //   qs     64 bytes: the grid point of each group of 4

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The free fit of a grid format: the scale of a sub-block (and the shifts of its
-// levels) as if every combination of levels were on the grid.
+// The free fit of a grid format: the scale of a sub-block (and the shifts of
+// its levels) as if every combination of levels were on the grid.
 //
 // Searching the grid itself at several scales is worse: the refitted scale of
 // the free levels with one exact search gives a lower error than eight exact
@@ -38,8 +38,8 @@ struct GroupsOf {
                                               : SignRule::kEvenInTwo;
   static constexpr bool kInLevels = kRule == SignRule::kInLevels;
 
-  // Shifts: per sub-block, per group or none. A shift code of a sub-block has one
-  // bit for each.
+  // Shifts: per sub-block, per group or none. A shift code of a sub-block has
+  // one bit for each.
   static constexpr bool kPerSub = formats::kIsPresent<typename F::ShiftCodes>;
   static constexpr bool kPerGroup = formats::kIsPresent<typename G::Shifts>;
   static constexpr size_t kShifted = kPerGroup ? kDim : F::kSub;  // weights
@@ -79,8 +79,8 @@ struct CodebookFit {
       most = L::Max(most, L::Abs(L::Load(y + i)));
     }
     const auto live = L::Ge(most, L::Set(kNegligible));
-    const V top = L::Div(L::Set(Level(kCount - 1)),
-                         L::Max(most, L::Set(kNegligible)));
+    const V top =
+        L::Div(L::Set(Level(kCount - 1)), L::Max(most, L::Set(kNegligible)));
     ScaleFit<L> best;
     best.Start();
     const float step = (plan.hi - plan.lo) / static_cast<float>(plan.free - 1);
@@ -199,12 +199,12 @@ struct CodebookFit {
       }
       // The error at this scale is sq - 2 c sx and the same for both.
       const V twice = L::Add(c, c);
-      const auto raised = L::Lt(L::SubMul(b.sq, twice, b.sx),
-                                L::SubMul(a.sq, twice, a.sx));
+      const auto raised =
+          L::Lt(L::SubMul(b.sq, twice, b.sx), L::SubMul(a.sq, twice, a.sx));
       sx = L::Add(sx, L::If(raised, b.sx, a.sx));
       sq = L::Add(sq, L::If(raised, b.sq, a.sq));
-      code = L::Add(
-          code, L::IfElse0(raised, L::Set(static_cast<float>(1 << g))));
+      code =
+          L::Add(code, L::IfElse0(raised, L::Set(static_cast<float>(1 << g))));
     }
     best.Offer(sx, sq, code);
   }

@@ -13,10 +13,10 @@
 namespace nibble {
 
 struct CodebookPlan {
-  float lo, hi;     // free fit: inverse scales that map the largest magnitude to
-                    // lo .. hi times the top level
-  int free;         // ... this many, an even number
-  int exact;        // multipliers tried with the exact search
+  float lo, hi;  // free fit: inverse scales that map the largest magnitude to
+                 // lo .. hi times the top level
+  int free;      // ... this many, an even number
+  int exact;     // multipliers tried with the exact search
   bool all_shifts;  // ... with all shifts, not only those of the free fit
 };
 

@@ -3,13 +3,13 @@
 // the signs, where their number is even) of least weighted error at a given
 // scale.
 //
-// With z = |x| / scale (x / scale less the shift of the levels, where levels have
-// signs) the error of level q is w (z - q)^2; relative to the lowest level q0 it
-// is the score w (q^2 - q0^2 - 2 z (q - q0)). Turning a sign against x adds the
-// flip w 4 z q. Scores are 18-bit fixed-point numbers above 14 bits that name the
-// point: every level brings its digit, so sums of scores are also sums of digits,
-// and the minimum says whose it is at no cost. Integer minima also are the same
-// in any order.
+// With z = |x| / scale (x / scale less the shift of the levels, where levels
+// have signs) the error of level q is w (z - q)^2; relative to the lowest level
+// q0 it is the score w (q^2 - q0^2 - 2 z (q - q0)). Turning a sign against x
+// adds the flip w 4 z q. Scores are 18-bit fixed-point numbers above 14 bits
+// that name the point: every level brings its digit, so sums of scores are also
+// sums of digits, and the minimum says whose it is at no cost. Integer minima
+// also are the same in any order.
 #if defined(NIBBLE_SEARCH_CODEBOOK_SCAN_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_SEARCH_CODEBOOK_SCAN_INL_H_
 #undef NIBBLE_SEARCH_CODEBOOK_SCAN_INL_H_
@@ -104,8 +104,8 @@ class CodebookScan {
     }
   }
 
-  // The best points of kTogether groups; `odd`: those with one turned sign, only
-  // where signs are even in two groups.
+  // The best points of kTogether groups; `odd`: those with one turned sign,
+  // only where signs are even in two groups.
   HWY_INLINE void Find(const Group* groups, V inverse, Found* found,
                        Found* odd) {
     V safe[kTogether];
@@ -163,8 +163,7 @@ class CodebookScan {
   static HWY_INLINE Found FoundAt(const Group& g, V inverse, V safe, I best) {
     const V wy = L::Mul(inverse, g.sum_wy);
     // sum w (q^2 - 2 (y / scale) q) for q = kLow + shift, the lowest level.
-    const V low =
-        kInLevels ? L::Add(g.shift, L::Set(kLow)) : L::Set(kLow);
+    const V low = kInLevels ? L::Add(g.shift, L::Set(kLow)) : L::Set(kLow);
     const V lowest = L::Mul(low, L::Sub(L::Mul(low, g.sum_w), L::Add(wy, wy)));
     const V fixed = L::ToFloat(L::template ShrI<Book::kCodeBits>(best));
     return {L::AddMul(lowest, fixed, L::Mul(safe, L::Set(1.0f / kLargest))),
@@ -215,8 +214,7 @@ class CodebookScan {
                                 I* flip) {
     constexpr size_t kAt = k * L::kLanes;
     const V w = L::Mul(L::Load(g.w + kAt), unit);
-    const V p =
-        L::Mul(w, Z(g, L::Mul(L::Load(g.y + kAt), inverse)));
+    const V p = L::Mul(w, Z(g, L::Mul(L::Load(g.y + kAt), inverse)));
     // Where no sign needs to turn, flips in the second half are free: then the
     // sums with a flip contain the one without any.
     const V f = kInTwo || k < kDim / 2 ? p : L::IfElse0(g.odd, p);
@@ -292,7 +290,8 @@ class CodebookScan {
   }
 
   HWY_INLINE void Scan(I* best, I* odd) const {
-    for (size_t g = 0; g < kTogether; ++g) best[g] = odd[g] = L::SetI(INT32_MAX);
+    for (size_t g = 0; g < kTogether; ++g)
+      best[g] = odd[g] = L::SetI(INT32_MAX);
     const uint16_t* HWY_RESTRICT list = book_->lists();
     ScanLists<1>(list, best, odd);
     ScanLists<2>(list, best, odd);
