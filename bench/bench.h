@@ -27,7 +27,9 @@ struct BenchFormat {
 
 // One function per verb, called once per format and target.
 void RegisterDequantize(const BenchFormat& format, const std::string& target);
+void RegisterMatmul(const BenchFormat& format, const std::string& target);
 void RegisterMatvec(const BenchFormat& format, const std::string& target);
+void RegisterQuantize(const BenchFormat& format, const std::string& target);
 // One function per verb without weights, called once per target.
 void RegisterPackActivations(const std::string& target);
 

@@ -38,6 +38,8 @@ void RegisterAll() {
     for (const BenchFormat& format : formats) {
       RegisterDequantize(format, target);
       RegisterMatvec(format, target);
+      RegisterMatmul(format, target);
+      RegisterQuantize(format, target);
     }
   }
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Matvec from memory and from the L2 cache, for one and for several tokens.
-#include <cmath>
 #include <cstring>
 #include <vector>
 
 #include "bench/bench.h"
+#include "bench/product.h"
 #include "bench/stream.h"
-#include "nibble/dequantize.h"
 #include "nibble/matvec.h"
 #include "tests/random_rows.h"
 
@@ -22,37 +21,6 @@ std::string NameOf(const Shape& shape) {
   return "r" + std::to_string(shape.rows) + "_c" + std::to_string(shape.cols) +
          "_t" + std::to_string(shape.tokens) +
          (shape.from_memory ? "" : "_cached");
-}
-
-std::vector<float> NormalFloats(size_t count) {
-  std::mt19937 rng(3);
-  std::normal_distribution<float> normal;
-  std::vector<float> x(count);
-  for (float& v : x) v = normal(rng);
-  return x;
-}
-
-// Within 5 % of the norm of the products: activations have 8 bits.
-bool IsProduct(const ConstMatrix& weights, const std::vector<float>& x,
-               const std::vector<float>& y, size_t tokens) {
-  std::vector<float> w(weights.cols);
-  for (size_t r = 0; r < std::min<size_t>(weights.rows, 8); ++r) {
-    if (!Dequantize(weights.Rows(r, r + 1), FloatMatrix(w.data(), 1, w.size()))
-             .ok()) {
-      return false;
-    }
-    for (size_t t = 0; t < tokens; ++t) {
-      double sum = 0, norm = 0;
-      for (size_t c = 0; c < w.size(); ++c) {
-        const double product = static_cast<double>(w[c]) * x[t * w.size() + c];
-        sum += product;
-        norm += product * product;
-      }
-      const double error = std::fabs(sum - y[t * weights.rows + r]);
-      if (!(error <= 0.05 * std::sqrt(norm))) return false;
-    }
-  }
-  return true;
 }
 
 struct Setup {

@@ -17,6 +17,19 @@ Status Failed(StatusCode code, const char* format, va_list args) noexcept {
   return Status(code, text);
 }
 
+// The name of a type that exists, in this build or not; else null.
+const char* RegistryName(Type type) noexcept {
+  switch (type) {
+#define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
+  case Type::k##symbol:                                          \
+    return name;
+#include "nibble/formats/formats.def"
+#undef NIBBLE_FORMAT
+    default:
+      return nullptr;
+  }
+}
+
 }  // namespace
 
 #define NIBBLE_STATUS_MAKER(name, code)             \
@@ -36,7 +49,11 @@ NIBBLE_STATUS_MAKER(ResourceError, StatusCode::kResource)
 Status CheckMatrix(const char* name, const ConstMatrix& m) noexcept {
   const TypeInfo* info = FindTypeInfo(m.type);
   if (info == nullptr) {
-    return Unsupported("%s: type id %u is unknown to this build", name,
+    if (const char* left_out = RegistryName(m.type)) {
+      return Unsupported("%s: type %s is not in this build (NIBBLE_FORMATS)",
+                         name, left_out);
+    }
+    return Unsupported("%s: type id %u is unknown", name,
                        static_cast<unsigned>(m.type));
   }
   if (m.rows == 0 || m.cols == 0) {
