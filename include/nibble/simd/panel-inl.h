@@ -158,6 +158,7 @@ struct Int8Unpacker {
     constexpr size_t kSubs = F::kBlock / Traits::kSub;
     if constexpr (kSubs % 4 == 0 && F::kSub <= 32) {
       const hn::Full128<float> df;
+      HWY_UNROLL(4)
       for (size_t s = 0; s < kSubs; s += 4) {
         auto va = hn::Load(df, a + s);
         auto vb = hn::Load(df, b + s);
@@ -170,6 +171,7 @@ struct Int8Unpacker {
         hn::StoreU(vd, df, to + (s + 3) * kPanelRows);
       }
     } else {
+      HWY_UNROLL(8)
       for (size_t s = 0; s < kSubs; ++s) {
         const size_t from = s * Traits::kSub / F::kSub;
         float* row = to + s * kPanelRows;
@@ -185,6 +187,7 @@ struct Int8Unpacker {
                                      uint8_t* HWY_RESTRICT codes,
                                      float* HWY_RESTRICT scale,
                                      float* HWY_RESTRICT min) {
+    HWY_UNROLL(4)
     for (size_t i = 0; i < 4; ++i) {
       rows.sub[i].Decode(*rows.x[i], row_scale[i]);
       if constexpr (Traits::kHasSigns) {
@@ -205,6 +208,7 @@ struct Int8Unpacker {
                                     const Int8Panel& out) {
     Rows4 rows = {};
     float row_scale[4];
+    HWY_UNROLL(4)
     for (size_t i = 0; i < 4; ++i) {
       const uint8_t* row = source.Row(r + i);
       row_scale[i] = formats::Reader<F>::RowScale(row);
@@ -217,7 +221,8 @@ struct Int8Unpacker {
     constexpr size_t kScales = F::kBlock / Traits::kSub * kPanelRows;
     for (size_t b = 0; b < source.cols / F::kBlock; ++b) {
       UnpackBlock(rows, row_scale, codes, scale, min);
-      for (const Block*& x : rows.x) ++x;
+      HWY_UNROLL(4)
+      for (size_t i = 0; i < 4; ++i) ++rows.x[i];
       codes += F::kBlock / Traits::kSub * kSubBytes;
       scale += kScales;
       min += kScales;
