@@ -49,18 +49,20 @@ struct Setup {
 };
 
 // The bytes of the best target, and nearer to the weights than zeros are.
-bool IsRight(Setup& setup, const std::string& target, benchmark::State& state) {
-  const std::vector<uint8_t> bytes = setup.bytes;
-  std::vector<float> decoded(setup.x.size());
-  if (!UseTarget("", state) || !setup.Run().ok() || bytes != setup.bytes ||
-      !Dequantize(setup.packed, FloatMatrix(decoded.data(), kRows, kCols))
+bool IsRight(const Setup& setup, Type type, Search search,
+             const std::string& target, benchmark::State& state) {
+  if (!UseTarget("", state)) return false;
+  Setup best(type, search);  // scratch differs from target to target
+  std::vector<float> decoded(best.x.size());
+  if (!best.Run().ok() || best.bytes != setup.bytes ||
+      !Dequantize(best.packed, FloatMatrix(decoded.data(), kRows, kCols))
            .ok()) {
     return false;
   }
   WeightedError error;
   for (size_t r = 0; r < kRows; ++r) {
-    error.AddRow(setup.x.data() + r * kCols, decoded.data() + r * kCols,
-                 setup.importance.data(), kCols);
+    error.AddRow(best.x.data() + r * kCols, decoded.data() + r * kCols,
+                 best.importance.data(), kCols);
   }
   return error.wrmse() < 1.0 && UseTarget(target, state);
 }
@@ -70,7 +72,7 @@ void Run(Type type, Search search, const std::string& target,
   if (!UseTarget(target, state)) return;
   Setup setup(type, search);
   Status status = setup.Run();
-  if (!status.ok() || !IsRight(setup, target, state)) {
+  if (!status.ok() || !IsRight(setup, type, search, target, state)) {
     return state.SkipWithError("wrong result");
   }
   Best best;

@@ -49,7 +49,8 @@ struct QuantizeOptions {
   size_t scratch_bytes = 0;
 };
 
-// Scratch bytes one thread needs to quantize rows of `cols` weights to `type`.
+// Scratch bytes one thread needs to quantize rows of `cols` weights to `type`, on
+// the target in use.
 NIBBLE_API size_t QuantizeScratchBytes(Type type, size_t cols) noexcept;
 
 // Packs source rows: finds, per block, codes and scales that minimise
