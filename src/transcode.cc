@@ -13,9 +13,9 @@ namespace {
 
 using formats::Copy;
 using formats::List;
+using formats::Numbers;
+using formats::PerGroup;
 using formats::PerSub;
-using formats::Scalar;
-using formats::Store;
 
 // One block column of a group <-> the blocks of its rows.
 template <class G>
@@ -24,28 +24,34 @@ struct GroupCodec {
   using Block = typename Base::Block;
   using Group = typename G::Group;
   using Quads = formats::GroupQuads<G::kRows>;
-  using Stored = typename formats::StoredOf<typename Base::Codes>::type;
+  using BaseCodes = typename G::BaseCodes;
   static_assert(sizeof(Group) == G::kRows * sizeof(Block),
                 "the same bits in another order");
 
   static void Put(const Block& block, size_t r, Group& group) {
     PutMembers(typename G::Copies(), block, r, group);
     PutSubs(typename G::Subs(), block, r, group);
-    for (size_t q = 0; q < G::kQuads; ++q) {
-      Quads::Put(typename G::Codes(), group, r, q,
-                 formats::Quad::Eval(Stored(), block, 4 * q));
+    PutGroups(typename G::Groups(), block, r, group);
+    if constexpr (formats::kIsPresent<BaseCodes>) {
+      for (size_t q = 0; q < G::kQuads; ++q) {
+        Quads::Put(typename G::Codes(), group, r, q,
+                   formats::Quad::Eval(BaseCodes(), block, 4 * q));
+      }
     }
   }
 
   static void Get(const Group& group, size_t r, Block& block) {
     GetMembers(typename G::Copies(), group, r, block);
     GetSubs(typename G::Subs(), group, r, block);
-    uint8_t codes[4 * G::kQuads];
-    for (size_t q = 0; q < G::kQuads; ++q) {
-      const uint32_t quad = Quads::Eval(typename G::Codes(), group, r, q);
-      memcpy(codes + 4 * q, &quad, sizeof(quad));
+    GetGroups(typename G::Groups(), group, r, block);
+    if constexpr (formats::kIsPresent<BaseCodes>) {
+      uint8_t codes[4 * G::kQuads];
+      for (size_t q = 0; q < G::kQuads; ++q) {
+        const uint32_t quad = Quads::Eval(typename G::Codes(), group, r, q);
+        memcpy(codes + 4 * q, &quad, sizeof(quad));
+      }
+      formats::Store::PutAll(BaseCodes(), block, codes);
     }
-    Store::PutAll(Stored(), block, codes);
   }
 
  private:
@@ -67,7 +73,9 @@ struct GroupCodec {
   static void PutSubs(List<PerSub<From, To>...>, const Block& block, size_t r,
                       Group& group) {
     for (size_t s = 0; s < kSubs; ++s) {
-      (Store::Put(To(), group, G::kRows * s + r, Code(From(), block, s)), ...);
+      (Numbers::Put(To(), group, G::kRows * s + r,
+                    Numbers::Get(From(), block, s)),
+       ...);
     }
     (void)block, (void)r, (void)group;
   }
@@ -75,15 +83,39 @@ struct GroupCodec {
   static void GetSubs(List<PerSub<From, To>...>, const Group& group, size_t r,
                       Block& block) {
     for (size_t s = 0; s < kSubs; ++s) {
-      (Store::Put(From(), block, s, Code(To(), group, G::kRows * s + r)), ...);
+      (Numbers::Put(From(), block, s,
+                    Numbers::Get(To(), group, G::kRows * s + r)),
+       ...);
     }
     (void)block, (void)r, (void)group;
   }
-  // Element i as it is stored, whatever sign or table follows.
-  template <class Node, class B>
-  static uint32_t Code(Node, const B& b, size_t i) {
-    using Plain = typename formats::StoredOf<Node>::type;
-    return static_cast<uint32_t>(Scalar::Eval(Plain(), b, i));
+
+  static constexpr size_t kSpans = Base::kBlock / 32;  // of 32 weights
+  template <int... kPer, class... From, class... To, class... At>
+  static void PutGroups(List<PerGroup<kPer, From, To, At>...>,
+                        const Block& block, size_t r, Group& group) {
+    (Each<kPer>([&](size_t S, size_t g) {
+       Numbers::Put(To(), group, At::At(S, r, g),
+                    Numbers::Get(From(), block, kPer * S + g));
+     }),
+     ...);
+    (void)block, (void)r, (void)group;
+  }
+  template <int... kPer, class... From, class... To, class... At>
+  static void GetGroups(List<PerGroup<kPer, From, To, At>...>,
+                        const Group& group, size_t r, Block& block) {
+    (Each<kPer>([&](size_t S, size_t g) {
+       Numbers::Put(From(), block, kPer * S + g,
+                    Numbers::Get(To(), group, At::At(S, r, g)));
+     }),
+     ...);
+    (void)block, (void)r, (void)group;
+  }
+  template <int kPer, class Body>
+  static void Each(const Body& body) {
+    for (size_t S = 0; S < kSpans; ++S) {
+      for (size_t g = 0; g < kPer; ++g) body(S, g);
+    }
   }
 };
 

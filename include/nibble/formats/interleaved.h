@@ -27,6 +27,26 @@ struct Copy {};
 template <class From, class To>
 struct PerSub {};
 
+// Several numbers per 32 weights, kPer of them: number kPer * S + g of a node of
+// the base is that of row r of a node of the group, at Position::At(S, r, g).
+template <int kPer, class From, class To, class Position>
+struct PerGroup {};
+// Sub-block after sub-block, in it row after row.
+template <int kRows, int kPer>
+struct RowAfterRow {
+  static constexpr size_t At(size_t S, size_t r, size_t g) {
+    return (S * kRows + r) * kPer + g;
+  }
+};
+
+// Element e is bit e % kPer of E[e / kPer].
+template <int kPer, class E>
+struct BitOf {};
+// kBits-wide numbers stored as the running parity of their bits: bit j of what
+// is stored is the parity of bits 0 .. j of the number.
+template <int kBits, class E>
+struct RunningParity {};
+
 // kBits of every code. Four neighbours of a row (a quad) are four neighbouring
 // bytes; a run is the quads of all rows, 4 * kRows bytes. The 32 weights of a
 // sub-block are eight runs, which fill first the bytes and then the next bits.
@@ -47,6 +67,38 @@ struct QuadPos {
   }
   static constexpr int Shift(size_t r, size_t q) {
     return kBits * static_cast<int>(Offset(r, q) / kBytes);
+  }
+};
+
+// Scalar and Store, and the two nodes above.
+struct Numbers {
+  template <class Node, class B>
+  static uint32_t Get(Node, const B& b, size_t i) {
+    using Stored = typename StoredOf<Node>::type;
+    return static_cast<uint32_t>(Scalar::Eval(Stored(), b, i));
+  }
+  template <int kPer, class E, class B>
+  static uint32_t Get(BitOf<kPer, E>, const B& b, size_t i) {
+    return (Get(E(), b, i / kPer) >> (i % kPer)) & 1;
+  }
+  template <int kBits, class E, class B>
+  static uint32_t Get(RunningParity<kBits, E>, const B& b, size_t i) {
+    const uint32_t stored = Get(E(), b, i);
+    return (stored ^ (stored << 1)) & ((1u << kBits) - 1);
+  }
+
+  template <class Node, class B>
+  static void Put(Node, B& b, size_t i, uint32_t v) {
+    Store::Put(Node(), b, i, v);
+  }
+  template <int kPer, class E, class B>
+  static void Put(BitOf<kPer, E>, B& b, size_t i, uint32_t v) {
+    Put(E(), b, i / kPer, v << (i % kPer));
+  }
+  template <int kBits, class E, class B>
+  static void Put(RunningParity<kBits, E>, B& b, size_t i, uint32_t v) {
+    for (int shift = 1; shift < kBits; shift *= 2) v ^= v << shift;
+    Put(E(), b, i, v & ((1u << kBits) - 1));
   }
 };
 
@@ -97,6 +149,26 @@ using StraightQuads = RowQuads<kBits, 4, 2, 1, kMember>;
 template <int kBits, auto kMember>
 using FourRowQuads = RowQuads<kBits, 1, 4, 2, kMember>;
 
+// The lists one after the other.
+template <class A, class B>
+struct Joined;
+template <class... A, class... B>
+struct Joined<List<A...>, List<B...>> {
+  using type = List<A..., B...>;
+};
+template <class A, class B>
+using Join = typename Joined<A, B>::type;
+
+// The numbers a grid and its signs consist of.
+template <class F>
+using IndexOf = typename GridOf<typename F::Codes>::Index;
+template <class Signs>
+struct SevenSigns;
+template <class Seven>
+struct SevenSigns<ParitySigns<Seven>> {
+  using type = Seven;
+};
+
 template <class BaseFormat, int kRowsInGroup>
 struct InterleavedBase {
   using Base = BaseFormat;
@@ -105,6 +177,9 @@ struct InterleavedBase {
   static constexpr size_t kQuads = Base::kBlock / 4;  // of a row in a group
   using Copies = List<>;   // of Copy
   using Subs = List<>;     // of PerSub
+  using Groups = List<>;   // of PerGroup
+  // What Codes, RowQuads, say of the group is here of the base.
+  using BaseCodes = typename StoredOf<typename Base::Codes>::type;
 };
 
 }  // namespace formats
