@@ -15,3 +15,11 @@ if(TARGET nibble-demo)
   set_tests_properties("demo: a model through every type" PROPERTIES
                        LABELS demo TIMEOUT 900 RUN_SERIAL ON)
 endif()
+if(TARGET nibble-mixes)
+  add_test(NAME "demo: the automatic mix beats every type and recipe"
+           COMMAND nibble-mixes ${PROJECT_SOURCE_DIR}/data/kjv-4.9m-f16.gguf
+                   --imatrix ${PROJECT_SOURCE_DIR}/data/kjv.imatrix.gguf
+                   --candidates .* --scratch ${PROJECT_BINARY_DIR}/mixes.gguf)
+  set_tests_properties("demo: the automatic mix beats every type and recipe"
+                       PROPERTIES LABELS demo TIMEOUT 900 RUN_SERIAL ON)
+endif()

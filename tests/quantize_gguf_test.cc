@@ -30,7 +30,7 @@ using Catch::Matchers::ContainsSubstring;
 
 constexpr uint32_t kF32 = 0;
 constexpr uint32_t kF16 = 1;
-constexpr uint32_t kQ5_1 = 7;  // known to GGUF, not to this library
+constexpr uint32_t kQ4_0_4_8 = 32;  // known to GGUF, not to this library
 constexpr uint32_t kQ8_0 = 8;
 constexpr uint32_t kI32 = 26;
 constexpr uint32_t kBF16 = 30;
@@ -169,41 +169,13 @@ TEST_CASE("quantized tensors change their type only when that is allowed") {
 
 TEST_CASE("a type the library cannot decode is copied or refused") {
   Contents model;
-  model.tensors = {TensorOf("a.weight", {256, 4}, kQ5_1)};
+  model.tensors = {TensorOf("a.weight", {256, 4}, kQ4_0_4_8)};
   Recipe recipe;
   recipe.allow_requantize = true;
   REQUIRE_THAT(PlannedType(model, recipe, "a.weight"),
-               ContainsSubstring("cannot requantize q5_1"));
+               ContainsSubstring("cannot requantize q4_0_4_8"));
   recipe.rules = {RuleOf("a=keep")};
   REQUIRE(PlannedType(model, recipe, "a.weight") == "kept");
-}
-
-TEST_CASE("rules that are none are refused with the rule") {
-  Rule rule;
-  for (const char* text : {"", "ffn_up", "=q4_0", "ffn_up=", "ffn_up=q99",
-                           "ffn_(up=q4_0", "[=q4_0"}) {
-    const Status status = ParseRule(text, &rule);
-    INFO(text);
-    REQUIRE_FALSE(status.ok());
-    REQUIRE_THAT(status.message(), ContainsSubstring(std::string("'") + text));
-  }
-}
-
-TEST_CASE("a rules file may hold comments; errors name the line") {
-  const TemporaryFolder folder;
-  std::vector<Rule> rules;
-  REQUIRE(ReadRules(folder.Write("good",
-                                 "# up\n\n ffn_up = q4_0 \r\n"
-                                 "attn=keep"),
-                    &rules)
-              .ok());
-  REQUIRE(rules.size() == 2);
-  REQUIRE(rules[0].type == Type::kQ4_0);
-  REQUIRE_FALSE(rules[1].type.has_value());
-  const Status status =
-      ReadRules(folder.Write("bad", "a=q4_0\nb=q4\n"), &rules);
-  REQUIRE_THAT(status.message(), ContainsSubstring("bad:2: "));
-  REQUIRE_FALSE(ReadRules(folder.Path("none"), &rules).ok());
 }
 
 // ---- Threads and errors
@@ -664,10 +636,53 @@ TEST_CASE("without a terminal progress is one plain line per tensor") {
 TEST_CASE("a dry run of the program writes nothing") {
   const TemporaryFolder folder;
   const Outcome outcome =
-      RunProgram(folder, kModel + " --type iq4_ks --dry-run");
+      RunProgram(folder, kModel + " --type iq4_nl --dry-run");
   REQUIRE(outcome.exit_code == 0);
   REQUIRE_THAT(outcome.out, ContainsSubstring("blk.5.ffn_down.weight"));
   REQUIRE(folder.Files().empty());
+}
+
+TEST_CASE("the program lists and prints recipes; a print is a recipe again") {
+  const TemporaryFolder folder;
+  const Outcome list = RunProgram(folder, "--list-recipes");
+  REQUIRE(list.exit_code == 0);
+  REQUIRE_THAT(list.out, ContainsSubstring("q4_K_M"));
+  const Outcome print = RunProgram(folder, "--print-rules Q4_0");
+  REQUIRE(print.exit_code == 0);
+  REQUIRE_THAT(print.out, ContainsSubstring("\ntype q4_0\n"));
+  const std::string rules = folder.Write("mine.rules", print.out);
+  const auto quantized = [&](const std::string& recipe) {
+    const Outcome outcome =
+        RunProgram(folder, kModel + " " + folder.Path("out.gguf") + " --quiet" +
+                               " --imatrix " + kImatrix + " " + recipe);
+    INFO(outcome.err);
+    REQUIRE(outcome.exit_code == 0);
+    return ReadAll(folder.Path("out.gguf"));
+  };
+  const bool same = quantized("--type q4_0") == quantized("--rules " + rules);
+  REQUIRE(same);
+}
+
+TEST_CASE("the program chooses a mix, shows why and writes it down") {
+  const TemporaryFolder folder;
+  const std::string common =
+      kModel + " " + folder.Path("out.gguf") + " --imatrix " + kImatrix;
+  const Outcome mix = RunProgram(
+      folder, common + " --target-size 3M --candidates q4_0,q5_0,q6_0,q8_0" +
+                  " --write-rules " + folder.Path("mix.rules"));
+  INFO(mix.err);
+  REQUIRE(mix.exit_code == 0);
+  REQUIRE_THAT(mix.out, ContainsSubstring("blk.5.ffn_down.weight"));
+  REQUIRE_THAT(mix.out, ContainsSubstring("of error"));
+  const std::string bytes = ReadAll(folder.Path("out.gguf"));
+  REQUIRE(bytes.size() <= 3000000);
+  REQUIRE(bytes.size() > 2980000);
+  const Outcome again = RunProgram(
+      folder, common + " --quiet --rules " + folder.Path("mix.rules"));
+  REQUIRE(again.exit_code == 0);
+  REQUIRE(again.out.empty());
+  const bool same = ReadAll(folder.Path("out.gguf")) == bytes;
+  REQUIRE(same);
 }
 
 // Runs the program on `bytes` and requires exit code 1, one line on stderr and
@@ -703,6 +718,27 @@ TEST_CASE("what the program refuses costs one line and exit code 1") {
              ContainsSubstring("regular expression"));
   CHECK_THAT(ProgramRefusal(good, q4 + " --threads many"),
              ContainsSubstring("--threads"));
+  CHECK_THAT(ProgramRefusal(good, "--target-bpw four"),
+             ContainsSubstring("--target-bpw: 'four'"));
+  CHECK_THAT(ProgramRefusal(good, "--target-bpw 4K"),
+             ContainsSubstring("--target-bpw: '4K'"));
+  CHECK_THAT(ProgramRefusal(good, "--target-size -1"),
+             ContainsSubstring("--target-size"));
+  CHECK_THAT(ProgramRefusal(good, "--target-bpw 4 --max-error 1"),
+             ContainsSubstring("one goal"));
+  CHECK_THAT(ProgramRefusal(good, "--target-bpw 4 --objective best"),
+             ContainsSubstring("'best'"));
+  CHECK_THAT(ProgramRefusal(good, "--target-bpw 4 --steps 1"),
+             ContainsSubstring("--steps needs a recipe"));
+  CHECK_THAT(ProgramRefusal(good, q4 + " --candidates q8_0"),
+             ContainsSubstring("--candidates"));
+  const TemporaryFolder rules;
+  const std::string file = rules.Write("a.rules", "# x\ntype q4_0\nb = q4\n");
+  CHECK_THAT(ProgramRefusal(good, "--rules " + file),
+             ContainsSubstring("a.rules:3: "));
+  const std::string whole = rules.Write("b.rules", "type q8_0\n");
+  CHECK_THAT(ProgramRefusal(good, q4 + " --rules " + whole),
+             ContainsSubstring("both name the main type"));
   GgufBuilder unknown = SmallModel();
   unknown.Tensor("odd.weight", {32}, 4321, "");
   CHECK_THAT(ProgramRefusal(unknown.Build(), q4),

@@ -32,6 +32,29 @@ std::string BytesOf(const T& value) {
   return bytes;
 }
 
+std::optional<uint64_t> AsUnsigned(ValueType type, const std::string& value) {
+  switch (type) {
+    case ValueType::kUint8:
+      return NonNegative<uint8_t>(value);
+    case ValueType::kInt8:
+      return NonNegative<int8_t>(value);
+    case ValueType::kUint16:
+      return NonNegative<uint16_t>(value);
+    case ValueType::kInt16:
+      return NonNegative<int16_t>(value);
+    case ValueType::kUint32:
+      return NonNegative<uint32_t>(value);
+    case ValueType::kInt32:
+      return NonNegative<int32_t>(value);
+    case ValueType::kUint64:
+      return NonNegative<uint64_t>(value);
+    case ValueType::kInt64:
+      return NonNegative<int64_t>(value);
+    default:
+      return std::nullopt;
+  }
+}
+
 }  // namespace
 
 size_t FixedValueBytes(ValueType type) {
@@ -72,26 +95,23 @@ const KeyValue* Metadata::Find(const std::string& key) const {
 std::optional<uint64_t> Metadata::Unsigned(const std::string& key) const {
   const KeyValue* pair = Find(key);
   if (pair == nullptr) return std::nullopt;
-  switch (pair->type) {
-    case ValueType::kUint8:
-      return NonNegative<uint8_t>(pair->value);
-    case ValueType::kInt8:
-      return NonNegative<int8_t>(pair->value);
-    case ValueType::kUint16:
-      return NonNegative<uint16_t>(pair->value);
-    case ValueType::kInt16:
-      return NonNegative<int16_t>(pair->value);
-    case ValueType::kUint32:
-      return NonNegative<uint32_t>(pair->value);
-    case ValueType::kInt32:
-      return NonNegative<int32_t>(pair->value);
-    case ValueType::kUint64:
-      return NonNegative<uint64_t>(pair->value);
-    case ValueType::kInt64:
-      return NonNegative<int64_t>(pair->value);
-    default:
-      return std::nullopt;
+  return AsUnsigned(pair->type, pair->value);
+}
+
+std::optional<uint64_t> Metadata::FirstUnsigned(const std::string& key) const {
+  const KeyValue* pair = Find(key);
+  if (pair == nullptr) return std::nullopt;
+  if (pair->type != ValueType::kArray) return Unsigned(key);
+  ByteReader reader = ReaderOf(pair->value);
+  ValueType element;
+  uint64_t count;
+  if (!reader.Read(&element) || !reader.Read(&count) || count == 0) {
+    return std::nullopt;
   }
+  const size_t bytes = FixedValueBytes(element);
+  const size_t begin = sizeof(element) + sizeof(count);
+  if (pair->value.size() < begin + bytes) return std::nullopt;
+  return AsUnsigned(element, pair->value.substr(begin, bytes));
 }
 
 std::optional<std::string> Metadata::String(const std::string& key) const {

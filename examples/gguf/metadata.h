@@ -51,6 +51,8 @@ class Metadata {
 
   // The value as a non-negative integer, whatever integer type it has.
   std::optional<uint64_t> Unsigned(const std::string& key) const;
+  // The same of the first element if the value is an array.
+  std::optional<uint64_t> FirstUnsigned(const std::string& key) const;
   std::optional<std::string> String(const std::string& key) const;
   // An array of strings; empty if absent or of another type.
   std::vector<std::string> Strings(const std::string& key) const;

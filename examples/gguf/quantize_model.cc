@@ -10,6 +10,7 @@
 #include "gguf/failure.h"
 #include "gguf/gguf_writer.h"
 #include "gguf/quantize_tensor.h"
+#include "gguf/rule_writer.h"
 #include "gguf/tensor_types.h"
 #include "gguf/thread_pool.h"
 #include "nibble/cpu.h"
@@ -38,13 +39,13 @@ class ModelJob {
   ModelJob(const ModelOptions& options, ModelReport* report)
       : options_(options),
         report_(*report),
+        recipe_(options.recipe),
         pool_(options.threads),
         quantizer_(options.search, options.weights, pool_) {}
 
   Status Run() {
     NIBBLE_RETURN_IF_ERROR(Read());
-    NIBBLE_RETURN_IF_ERROR(Prefix(
-        options_.input, MakePlan(input_.contents(), options_.recipe, &plans_)));
+    NIBBLE_RETURN_IF_ERROR(Prefix(options_.input, Plan()));
     DescribePlan();
     WarnAboutImportance();
     if (options_.planned != nullptr) options_.planned(report_);
@@ -55,11 +56,14 @@ class ModelJob {
  private:
   Status Read();
   Status ReadImatrix();
+  Status Plan();
+  Status PlanMix();
+  uint64_t FileBytes(const std::vector<TensorPlan>& plans) const;
   void DescribePlan();
   TensorReport DescribeTensor(const TensorPlan& plan) const;
   void WarnAboutImportance();
   Metadata OutputMetadata() const;
-  std::vector<Tensor> OutputTensors() const;
+  std::vector<Tensor> OutputTensors(const std::vector<TensorPlan>& plans) const;
   Status Write();
   Status WriteTensor(size_t index);
   Status CopyTensor(const Tensor& tensor);
@@ -71,6 +75,7 @@ class ModelJob {
 
   const ModelOptions& options_;
   ModelReport& report_;
+  Recipe recipe_;
   ThreadPool pool_;
   TensorQuantizer quantizer_;
   GgufFile input_;
@@ -113,6 +118,49 @@ Status ModelJob::ReadImatrix() {
   return OkStatus();
 }
 
+Status ModelJob::Plan() {
+  recipe_.imatrix = !options_.imatrix.empty();
+  if (options_.mix.goal.kind != MixGoal::Kind::kNone) {
+    NIBBLE_RETURN_IF_ERROR(PlanMix());
+  }
+  return MakePlan(input_.contents(), recipe_, &plans_);
+}
+
+// The mix becomes a rule file, and the rule file the recipe of this run:
+// whoever uses the file gets the same bytes.
+Status ModelJob::PlanMix() {
+  const MixContext context = {
+      input_.contents(),
+      imatrix_,
+      quantizer_,
+      [this](const std::vector<TensorPlan>& plans) { return FileBytes(plans); },
+      options_.log,
+      options_.cancel};
+  Mix mix;
+  NIBBLE_RETURN_IF_ERROR(ChooseMix(context, options_.mix, recipe_, &mix));
+  report_.decisions = std::move(mix.decisions);
+  Recipe chosen;
+  chosen.type = MainType(mix.plans, recipe_.type);
+  chosen.allow_requantize = recipe_.allow_requantize;
+  chosen.imatrix = recipe_.imatrix;
+  RuleFile file;
+  NIBBLE_RETURN_IF_ERROR(
+      ParseRules("automatic mix", RulesOf(mix.plans, chosen), &file));
+  AddRules(std::move(file), &chosen);
+  recipe_ = std::move(chosen);
+  return OkStatus();
+}
+
+uint64_t ModelJob::FileBytes(const std::vector<TensorPlan>& plans) const {
+  const uint32_t alignment = input_.contents().alignment;
+  uint64_t bytes =
+      SerializeHeader(OutputMetadata(), OutputTensors(plans), alignment).size();
+  for (const TensorPlan& plan : plans) {
+    bytes += (plan.bytes + alignment - 1) / alignment * alignment;
+  }
+  return bytes;
+}
+
 TensorReport ModelJob::DescribeTensor(const TensorPlan& plan) const {
   const Tensor& tensor = *plan.source;
   TensorReport report;
@@ -143,18 +191,15 @@ void ModelJob::DescribePlan() {
   report_.input = options_.input;
   report_.output = options_.dry_run ? "" : options_.output;
   report_.imatrix = options_.imatrix;
-  report_.type = options_.recipe.type;
+  report_.recipe = recipe_.name;
+  report_.type = recipe_.type;
+  report_.rules = RulesOf(plans_, recipe_);
   report_.threads = pool_.threads();
   report_.target = ChosenTarget();
   report_.file_bytes_before = input_.file_bytes();
-  const uint64_t alignment = input_.contents().alignment;
-  report_.file_bytes_after = SerializeHeader(OutputMetadata(), OutputTensors(),
-                                             input_.contents().alignment)
-                                 .size();
+  report_.file_bytes_after = FileBytes(plans_);
   for (const TensorPlan& plan : plans_) {
     report_.tensors.push_back(DescribeTensor(plan));
-    report_.file_bytes_after +=
-        (plan.bytes + alignment - 1) / alignment * alignment;
     if (!plan.copies()) weights_total_ += plan.source->weights();
   }
 }
@@ -179,8 +224,7 @@ void ModelJob::WarnAboutImportance() {
 
 Metadata ModelJob::OutputMetadata() const {
   Metadata metadata = input_.contents().metadata;
-  const TensorType* type = FindTensorType(TypeId(options_.recipe.type));
-  metadata.SetUint32("general.file_type", type->file_type);
+  metadata.SetUint32("general.file_type", recipe_.FileType());
   metadata.SetUint32("general.quantization_version", kQuantizationVersion);
   if (options_.imatrix.empty()) return metadata;
   metadata.SetString("quantize.imatrix.file", options_.imatrix);
@@ -191,11 +235,12 @@ Metadata ModelJob::OutputMetadata() const {
   return metadata;
 }
 
-std::vector<Tensor> ModelJob::OutputTensors() const {
+std::vector<Tensor> ModelJob::OutputTensors(
+    const std::vector<TensorPlan>& plans) const {
   std::vector<Tensor> tensors = input_.tensors();
   for (size_t i = 0; i < tensors.size(); ++i) {
-    tensors[i].type = plans_[i].type;
-    tensors[i].bytes = plans_[i].bytes;
+    tensors[i].type = plans[i].type;
+    tensors[i].bytes = plans[i].bytes;
   }
   return tensors;
 }
@@ -203,7 +248,7 @@ std::vector<Tensor> ModelJob::OutputTensors() const {
 Status ModelJob::Write() {
   begin_ = Clock::now();
   NIBBLE_RETURN_IF_ERROR(writer_.Open(options_.output, OutputMetadata(),
-                                      OutputTensors(),
+                                      OutputTensors(plans_),
                                       input_.contents().alignment));
   for (size_t i = 0; i < plans_.size(); ++i) {
     NIBBLE_RETURN_IF_ERROR(WriteTensor(i));

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "gguf/auto_mix.h"
 #include "gguf/gguf_file.h"
 #include "gguf/imatrix.h"
 #include "gguf/recipe.h"
@@ -40,7 +41,10 @@ struct ModelReport {
   std::string input;
   std::string output;  // empty after a dry run
   std::string imatrix;
+  std::string recipe;  // its name
   Type type = Type::kF32;
+  std::string rules;                   // a rule file that makes the same file
+  std::vector<MixDecision> decisions;  // of an automatic mix
   size_t threads = 1;
   std::string target;  // SIMD target of the library
   uint64_t file_bytes_before = 0;
@@ -65,6 +69,7 @@ struct ModelOptions {
   std::string output;   // must not be the input; not used in a dry run
   std::string imatrix;  // a path; empty for none
   Recipe recipe;
+  MixOptions mix;  // with a goal, the recipe is only where the choice begins
   Search search = Search::kDefault;
   WeightRule weights = WeightRule::kImportanceMagnitude;
   size_t threads = 0;  // 0: one per hardware thread
@@ -73,6 +78,8 @@ struct ModelOptions {
   // Called once, when the plan and its warnings are known and nothing is
   // written yet.
   std::function<void(const ModelReport&)> planned;
+  // One line about what an automatic mix is at.
+  std::function<void(const std::string&)> log;
   // Called from the calling thread every few million weights.
   std::function<void(const Progress&)> progress;
   // Set from elsewhere (a signal handler) to stop with a Status soon.

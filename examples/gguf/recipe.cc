@@ -2,11 +2,10 @@
 #include "gguf/recipe.h"
 
 #include <algorithm>
-#include <cctype>
-#include <fstream>
 #include <string_view>
 #include <utility>
 
+#include "gguf/builtin_recipes.h"
 #include "gguf/failure.h"
 #include "gguf/tensor_types.h"
 
@@ -24,9 +23,6 @@ constexpr std::string_view kKeptNames[] = {
     "altup_router",         "laurel_l",           "laurel_r",
     "per_layer_model_proj",
 };
-
-// Types below this many bits per weight get help from the built-in mix.
-constexpr double kLowBits = 4;
 
 bool Contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
@@ -49,54 +45,56 @@ bool IsFloat(uint32_t id) {
          id == TypeId(Type::kBF16);
 }
 
-double BitsOf(Type type) { return FindTypeInfo(type)->bits_per_weight(); }
-
-// The better of two types, by size.
-Type AtLeast(Type type, Type floor) {
-  return BitsOf(type) < BitsOf(floor) ? floor : type;
+// The rules of the built-in recipe that goes with a plain type.
+const std::vector<Rule>& DefaultMix() {
+  static const std::vector<Rule> rules = [] {
+    RuleFile file;
+    (void)ParseRules("default", FindBuiltinRecipe("default")->text, &file);
+    return file.rules;
+  }();
+  return rules;
 }
 
-// The type of a rule that matches; nullopt inside means "keep".
-std::optional<std::optional<Type>> MatchRules(const std::vector<Rule>& rules,
-                                              const std::string& name) {
+const Rule* FirstMatch(const std::vector<Rule>& rules, const Tensor& tensor,
+                       const ModelFacts& facts) {
   for (const Rule& rule : rules) {
-    if (std::regex_search(name, rule.pattern)) return rule.type;
+    if (rule.Matches(tensor.name, facts)) return &rule;
   }
-  return std::nullopt;
+  return nullptr;
 }
 
-Type MixedType(const Contents& model, const Tensor& tensor, Type main) {
-  const bool tied = model.FindTensor("output.weight") == nullptr;
-  const bool embedding = tensor.name == "token_embd.weight";
-  if (tensor.name == "output.weight" || (embedding && tied)) {
-    return AtLeast(main, Type::kQ6_K);
+Wish WishOf(const Rule& rule, const Recipe& recipe) {
+  Wish wish;
+  wish.where = rule.where.empty() ? "rule " + Quote(rule.text) : rule.where;
+  for (const Choice& choice : rule.choices) {
+    wish.or_keep = choice.kind == Choice::Kind::kKeep;
+    if (wish.or_keep) break;
+    const bool main = choice.kind == Choice::Kind::kMain;
+    wish.types.push_back(main ? TypeId(recipe.type) : choice.type);
   }
-  if (BitsOf(main) < kLowBits &&
-      (embedding || EndsWith(tensor.name, "attn_v.weight"))) {
-    return AtLeast(main, Type::kQ4_K);
-  }
-  return main;
+  return wish;
 }
 
-// The type a recipe asks for; nullopt: keep.
-std::optional<Type> WantedType(const Contents& model, const Recipe& recipe,
-                               const Tensor& tensor) {
-  if (tensor.n_dims < 2 || !HoldsWeights(tensor.type)) return std::nullopt;
-  if (const auto ruled = MatchRules(recipe.rules, tensor.name)) return *ruled;
-  if (recipe.token_embedding && tensor.name == "token_embd.weight") {
-    return recipe.token_embedding;
+bool Fits(Type type, uint64_t cols) { return RowBytes(type, cols) != 0; }
+
+std::string NamesOf(const std::vector<uint32_t>& types) {
+  std::string names;
+  for (const uint32_t id : types) {
+    names += names.empty() ? "" : " or ";
+    names += TensorTypeName(id);
   }
-  if (recipe.output && tensor.name == "output.weight") return recipe.output;
-  if (!IsWeightMatrix(tensor)) return std::nullopt;
-  return recipe.pure ? recipe.type : MixedType(model, tensor, recipe.type);
+  return names;
 }
 
-// The type that rows of this length can have. A fallback to floats keeps the
-// floats the model has rather than rounding them once more.
-uint32_t FittingType(const Tensor& tensor, Type wanted) {
-  const Type fitting = FallbackType(wanted, tensor.cols());
-  const bool gave_up = fitting != wanted && !FindTypeInfo(fitting)->quantized;
-  return gave_up ? tensor.type : TypeId(fitting);
+// Why a plan is not what was wished for.
+std::string NoteOn(const Wish& wish, const TensorPlan& plan) {
+  if (wish.types.empty() || plan.type == wish.types[0]) return "";
+  const char* got = TensorTypeName(plan.type);
+  const char* wished = TensorTypeName(wish.types[0]);
+  return LibraryType(wish.types[0])
+             ? fmt::format("{}: rows of {} do not fit {}", got,
+                           plan.source->cols(), wished)
+             : fmt::format("{}: this build has no {}", got, wished);
 }
 
 Status CheckSource(const Recipe& recipe, const TensorPlan& plan) {
@@ -118,39 +116,45 @@ Status CheckSource(const Recipe& recipe, const TensorPlan& plan) {
   return OkStatus();
 }
 
-TensorPlan PlanTensor(const Contents& model, const Recipe& recipe,
-                      const Tensor& tensor) {
+TensorPlan Keep(const Tensor& tensor) {
   TensorPlan plan;
   plan.source = &tensor;
   plan.type = tensor.type;
   plan.bytes = tensor.bytes;
-  const std::optional<Type> wanted = WantedType(model, recipe, tensor);
-  if (!wanted) return plan;
-  plan.type = FittingType(tensor, *wanted);
-  if (plan.type != TypeId(*wanted)) {
-    plan.note =
-        fmt::format("{}: rows of {} do not fit {}", TensorTypeName(plan.type),
-                    tensor.cols(), TypeName(*wanted));
-  }
-  // No overflow: a type is at most 32 times the size of another, and the source
-  // fits a file.
-  if (!plan.copies()) {
-    plan.bytes =
-        tensor.rows() * RowBytes(static_cast<Type>(plan.type), tensor.cols());
-  }
   return plan;
 }
 
-std::string_view Trim(std::string_view text) {
-  const auto is_space = [](char c) {
-    return std::isspace(static_cast<unsigned char>(c)) != 0;
-  };
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
+// The first type of the wish that this build has and that takes the rows, else
+// what stands in for the first that it has. kUnsupported if it has none. Kept
+// is also what only floats fit: those the model has are better than the same
+// rounded once more.
+Status Grant(const Wish& wish, const Tensor& tensor, TensorPlan* plan) {
+  *plan = Keep(tensor);
+  std::vector<Type> known;
+  for (const uint32_t id : wish.types) {
+    if (LibraryType(id)) known.push_back(static_cast<Type>(id));
+  }
+  for (const Type type : known) {
+    if (RowBytes(type, tensor.cols()) == 0) continue;
+    *plan = PlanOf(tensor, type);
+    return OkStatus();
+  }
+  if (wish.or_keep || wish.types.empty()) return OkStatus();
+  if (known.empty()) {
+    return Failure(StatusCode::kUnsupported,
+                   "tensor {}: {} asks for {}, which this build lacks",
+                   Quote(tensor.name), wish.where, NamesOf(wish.types));
+  }
+  const Type fitting = FallbackType(known[0], tensor.cols());
+  if (FindTypeInfo(fitting)->quantized) *plan = PlanOf(tensor, fitting);
+  return OkStatus();
 }
 
 }  // namespace
+
+uint32_t Recipe::FileType() const {
+  return file_type.value_or(FindTensorType(TypeId(type))->file_type);
+}
 
 Status ParseType(const std::string& name, Type* type) {
   if (const std::optional<Type> found = TypeFromName(name)) {
@@ -162,51 +166,42 @@ Status ParseType(const std::string& name, Type* type) {
     known += fmt::format("{}, ", info.name);
   }
   return Failure(StatusCode::kInvalidArgument,
-                 "unknown type {}; known are {}f16, bf16, f32", Quote(name),
-                 known);
+                 "unknown type {}; known are {}f16, bf16, f32 and the recipes "
+                 "of --list-recipes",
+                 Quote(name), known);
 }
 
-Status ParseRule(const std::string& text, Rule* rule) {
-  const size_t equals = text.rfind('=');
-  if (equals == std::string::npos || equals == 0) {
+Status SetRecipe(const std::string& name, Recipe* recipe) {
+  const std::optional<Type> type = TypeFromName(name);
+  const BuiltinRecipe* builtin = FindBuiltinRecipe(name);
+  recipe->mix = std::nullopt;
+  if (builtin == nullptr || (recipe->pure && type)) {
+    NIBBLE_RETURN_IF_ERROR(ParseType(name, &recipe->type));
+    recipe->name = TypeName(recipe->type);
+    return OkStatus();
+  }
+  RuleFile file;
+  NIBBLE_RETURN_IF_ERROR(ParseRules(builtin->name, builtin->text, &file));
+  if (!file.type) {
     return Failure(StatusCode::kInvalidArgument,
-                   "rule {} is not of the form REGEX=TYPE", Quote(text));
+                   "{} names no main type: say the type", builtin->name);
   }
-  const std::string_view view = text;
-  const std::string pattern(Trim(view.substr(0, equals)));
-  const std::string name(Trim(view.substr(equals + 1)));
-  rule->text = text;
-  rule->type = std::nullopt;
-  if (name != "keep") {
-    Type type;
-    NIBBLE_RETURN_IF_ERROR(
-        Prefix("rule " + Quote(text), ParseType(name, &type)));
-    rule->type = type;
-  }
-  try {
-    rule->pattern = std::regex(pattern);
-  } catch (const std::regex_error& error) {
-    return Failure(StatusCode::kInvalidArgument,
-                   "rule {}: not a regular expression: {}", Quote(text),
-                   error.what());
-  }
+  recipe->name = file.name;
+  recipe->type = static_cast<Type>(*file.type);
+  if (recipe->pure) return OkStatus();
+  recipe->file_type = file.file_type;
+  recipe->mix = std::move(file.rules);
   return OkStatus();
 }
 
-Status ReadRules(const std::string& path, std::vector<Rule>* rules) {
-  std::ifstream file(path);
-  if (!file) return Failure(StatusCode::kIo, "{}: cannot open", path);
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    const std::string text(Trim(line));
-    if (text.empty() || text.front() == '#') continue;
-    Rule rule;
-    NIBBLE_RETURN_IF_ERROR(
-        Prefix(fmt::format("{}:{}", path, number), ParseRule(text, &rule)));
-    rules->push_back(std::move(rule));
+void AddRules(RuleFile file, Recipe* recipe) {
+  if (file.type) {
+    recipe->name = file.name;
+    recipe->type = static_cast<Type>(*file.type);
+    recipe->file_type = file.file_type;
+    recipe->mix.emplace();  // what the file does not say is the main type
   }
-  if (file.bad()) return Failure(StatusCode::kIo, "{}: cannot read", path);
-  return OkStatus();
+  for (Rule& rule : file.rules) recipe->rules.push_back(std::move(rule));
 }
 
 bool IsWeightMatrix(const Tensor& tensor) {
@@ -223,12 +218,48 @@ bool IsVocabulary(const Tensor& tensor) {
   return tensor.name == "token_embd.weight" || tensor.name == "output.weight";
 }
 
+Wish WishFor(const Tensor& tensor, const Recipe& recipe,
+             const ModelFacts& facts) {
+  Wish wish;
+  if (tensor.n_dims < 2 || !HoldsWeights(tensor.type)) return wish;
+  const Rule* rule = FirstMatch(recipe.rules, tensor, facts);
+  if (rule != nullptr) wish = WishOf(*rule, recipe);
+  wish.ruled = rule != nullptr;
+  if (wish.ruled) return wish;
+  const std::optional<Type> named =
+      tensor.name == "token_embd.weight" ? recipe.token_embedding
+      : tensor.name == "output.weight"   ? recipe.output
+                                         : std::nullopt;
+  if (named) return {{TypeId(*named)}, false, "an option", true};
+  if (!IsWeightMatrix(tensor)) return wish;
+  if (!recipe.pure) {
+    rule = FirstMatch(recipe.mix ? *recipe.mix : DefaultMix(), tensor, facts);
+  }
+  if (rule != nullptr) return WishOf(*rule, recipe);
+  return {{TypeId(recipe.type)}, false, recipe.name, false};
+}
+
+TensorPlan PlanOf(const Tensor& tensor, Type type) {
+  TensorPlan plan = Keep(tensor);
+  plan.type = TypeId(type);
+  // No overflow: a type is at most 32 times the size of another, and the source
+  // fits a file.
+  if (!plan.copies()) {
+    plan.bytes = tensor.rows() * RowBytes(type, tensor.cols());
+  }
+  return plan;
+}
+
 Status MakePlan(const Contents& model, const Recipe& recipe,
                 std::vector<TensorPlan>* plans) {
   plans->clear();
+  const ModelFacts facts = FactsOf(model, recipe.imatrix, TypeId(recipe.type));
   try {
     for (const Tensor& tensor : model.tensors) {
-      TensorPlan plan = PlanTensor(model, recipe, tensor);
+      const Wish wish = WishFor(tensor, recipe, facts);
+      TensorPlan plan;
+      NIBBLE_RETURN_IF_ERROR(Grant(wish, tensor, &plan));
+      plan.note = NoteOn(wish, plan);
       NIBBLE_RETURN_IF_ERROR(CheckSource(recipe, plan));
       plans->push_back(std::move(plan));
     }

@@ -5,46 +5,39 @@
 
 #include <cstdint>
 #include <optional>
-#include <regex>
 #include <string>
 #include <vector>
 
 #include "gguf/gguf_file.h"
+#include "gguf/rules.h"
 #include "nibble/status.h"
 #include "nibble/type.h"
 
 namespace nibble::gguf {
-
-// "REGEX=TYPE": tensors whose name contains a match get the type, or stay as
-// they are if the type is "keep".
-struct Rule {
-  std::string text;  // as the user wrote it, for messages
-  std::regex pattern;
-  std::optional<Type> type;  // nullopt: keep
-};
 
 // Of several rules the first that matches decides. In order of precedence:
 //   1. tensors of less than two dimensions, and of integers, are kept;
 //   2. rules;
 //   3. token_embedding and output;
 //   4. tensors that are no weight matrices (see IsWeightMatrix) are kept;
-//   5. unless pure: the built-in mix below;
+//   5. unless pure: the mix;
 //   6. the main type;
 // and whatever they say, a row that the type's block does not divide gets
-// FallbackType.
-//
-// The built-in mix gives more bits to the few tensors that repay them most: the
-// output matrix (or the embedding that stands in for it) at least Q6_K, for it
-// decides every logit; below 4 bits per weight also attn_v and the embedding
-// get Q4_K, since the small ones cost little and rare tokens cannot average
-// their error away.
+// another choice of the rule, or FallbackType.
 struct Recipe {
-  Type type = Type::kQ4_K;
+  std::string name = "q4_K";  // of the type, the built-in recipe or the file
+  Type type = Type::kQ4_K;    // the main type; this build may lack it
+  std::optional<uint32_t> file_type;  // general.file_type; else the type's
   bool pure = false;
+  std::optional<std::vector<Rule>> mix;  // nullopt: that of "default"
   std::optional<Type> token_embedding;
   std::optional<Type> output;
   std::vector<Rule> rules;
   bool allow_requantize = false;
+  bool imatrix =
+      false;  // whether the model comes with one, which rules may ask
+
+  uint32_t FileType() const;
 };
 
 // What becomes of one tensor.
@@ -59,11 +52,13 @@ struct TensorPlan {
 // "q4_K", "Q4_K": a type; the error lists the known ones.
 Status ParseType(const std::string& name, Type* type);
 
-Status ParseRule(const std::string& text, Rule* rule);
+// Sets name, type, file type and mix: of the built-in recipe of that name, else
+// of the type, which then comes with the mix "default". With recipe->pure it is
+// the other way round: a type if there is one, else the main type of a recipe.
+Status SetRecipe(const std::string& name, Recipe* recipe);
 
-// One rule a line; blank lines and lines that begin with # are skipped. Errors
-// name the file and the line.
-Status ReadRules(const std::string& path, std::vector<Rule>* rules);
+// Appends the rules of a file. One that names the main type becomes the recipe.
+void AddRules(RuleFile file, Recipe* recipe);
 
 // A matrix of weights that programs expect to find quantized: two or more
 // dimensions, floats or a quantized type, a name that ends in ".weight" and is
@@ -75,11 +70,25 @@ bool IsWeightMatrix(const Tensor& tensor);
 // rarely see them.
 bool IsVocabulary(const Tensor& tensor);
 
+// The types a recipe wants for a tensor, best first, by their ids; this build
+// may lack them. Empty: the tensor is kept.
+struct Wish {
+  std::vector<uint32_t> types;
+  bool or_keep = false;  // if no type can be had
+  std::string where;     // the rule, for messages
+  bool ruled = false;    // the user said so: rules, token_embedding, output
+};
+Wish WishFor(const Tensor& tensor, const Recipe& recipe,
+             const ModelFacts& facts);
+
 // One plan per tensor, in file order. kInvalidArgument if a quantized tensor
 // would change its type without allow_requantize; kUnsupported if this build
-// cannot decode it.
+// cannot decode it, or has none of the types that a rule wants.
 Status MakePlan(const Contents& model, const Recipe& recipe,
                 std::vector<TensorPlan>* plans);
+
+// The plan of one tensor that gets exactly this type.
+TensorPlan PlanOf(const Tensor& tensor, Type type);
 
 }  // namespace nibble::gguf
 

@@ -154,6 +154,7 @@ std::string ReportJson(const ModelReport& report) {
       {"input", report.input},
       {"output", report.output},
       {"imatrix", report.imatrix},
+      {"recipe", report.recipe},
       {"type", TypeName(report.type)},
       {"threads", report.threads},
       {"target", report.target},

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "gguf/tensor_types.h"
 
+#include <algorithm>
+#include <cctype>
+
 namespace nibble::gguf {
 namespace {
 
@@ -31,6 +34,13 @@ const TensorType* FindTensorType(uint32_t id) {
   return nullptr;
 }
 
+const TensorType* FindTensorType(std::string_view name) {
+  for (const TensorType& type : kTypes) {
+    if (SameName(type.name, name)) return &type;
+  }
+  return nullptr;
+}
+
 const char* TensorTypeName(uint32_t id) {
   const TensorType* type = FindTensorType(id);
   return type != nullptr ? type->name : "unknown";
@@ -40,6 +50,13 @@ std::optional<Type> LibraryType(uint32_t id) {
   const Type type = static_cast<Type>(id);
   if (FindTypeInfo(type) == nullptr) return std::nullopt;
   return type;
+}
+
+bool SameName(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+    return std::tolower(static_cast<unsigned char>(x)) ==
+           std::tolower(static_cast<unsigned char>(y));
+  });
 }
 
 }  // namespace nibble::gguf

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "nibble/type.h"
 
@@ -21,16 +22,25 @@ struct TensorType {
   // Bytes of a row of `cols` weights; nullopt if the block does not divide
   // `cols` or the size overflows.
   std::optional<uint64_t> RowBytes(uint64_t cols) const;
+
+  // Of the blocks; a row header adds 8 * bytes / columns.
+  double bits_per_weight() const { return 8.0 * block_bytes / block_weights; }
 };
 
 // Null for an id no known program writes.
 const TensorType* FindTensorType(uint32_t id);
+
+// Case-insensitive: "q4_K" and "Q4_K" are the same type. Null if unknown.
+const TensorType* FindTensorType(std::string_view name);
 
 // "q4_K", or "unknown".
 const char* TensorTypeName(uint32_t id);
 
 // The library's type behind an id, if this build computes with it.
 std::optional<Type> LibraryType(uint32_t id);
+
+// "Q4_k" is "q4_K".
+bool SameName(std::string_view a, std::string_view b);
 
 inline uint32_t TypeId(Type type) { return static_cast<uint32_t>(type); }
 
