@@ -68,8 +68,8 @@ def header_guards(root):
 def unregistered(root):
     files = {entry[1] for entry in registry(root)}
     for path in sorted((root / "include/nibble/formats").glob("*.h")):
-        if re.search(r"^struct \w+ : \w*Base\w* ", read(path), re.M):
-            if path.stem not in files:
+        for struct in re.findall(r"^struct (\w+) : \w*Base\w* ", read(path), re.M):
+            if struct.lower() == path.stem and path.stem not in files:
                 yield f"{path.name} describes a format without a line in formats.def"
 
 
