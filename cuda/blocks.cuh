@@ -86,9 +86,11 @@ struct BlockReader {
       return 0;
     }
   }
-  static NIBBLE_HD float BlockScale(const Block& b, float row_scale) {
+  static NIBBLE_HD float BlockScale(const Block& b, float row_scale, size_t s) {
     if constexpr (F::kRowHeader != 0) {
       return F::kFactor * row_scale;
+    } else if constexpr (formats::ScaleOf<F>::type::kCoded) {
+      return F::kFactor * formats::ScaleOf<F>::type::At(b.d, s);
     } else {
       return F::kFactor * HalfToFloat(formats::HalfBits<F, kAlign>(b));
     }

@@ -27,7 +27,7 @@ NIBBLE_HD void ThreadDequantize(const uint8_t* row, uint32_t quad,
   const typename F::Block& b = BlockAt<F>(row, quad / kQuads);
   const uint32_t e = quad % kQuads * 4, s = e / F::kSub;
 
-  const float scale = R::BlockScale(b, R::RowScale(row)) *
+  const float scale = R::BlockScale(b, R::RowScale(row), s) *
                       static_cast<float>(R::Multiplier(b, s));
   const int offset = R::Offset(b, s);
   const uint32_t codes = Quad::Eval(typename F::Codes(), b, e);

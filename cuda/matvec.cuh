@@ -140,16 +140,21 @@ NIBBLE_HD void LaneMatvec(const uint8_t* row, const uint8_t* x, uint32_t tokens,
     const uint32_t block = part / P::kPerBlock;
     const size_t first = P::First(part % P::kPerBlock);
     const typename F::Block& b = BlockAt<F>(row, block);
-    const float d = R::BlockScale(b, row_scale), dmin = R::BlockMin(b);
+    const float d = R::BlockScale(b, row_scale, first / F::kSub);
+    const float dmin = R::BlockMin(b);
     const auto low = RunWeights<F>::template Load<kAlign>(b, first);
     const auto high =
         RunWeights<F>::template Load<kAlign>(b, first | P::kStride);
     const size_t column = block * F::kBlock + first;
+    float high_d = d;
+    if constexpr (formats::ScaleOf<F>::type::kPerSub) {
+      high_d = R::BlockScale(b, row_scale, (first | P::kStride) / F::kSub);
+    }
     for (uint32_t t = 0; t < kTokens; ++t) {
       const PackedToken token(x + (t < tokens ? t : tokens - 1) * token_bytes,
                               cols);
       sum[t] = low.AddTo(sum[t], token, column, d, dmin);
-      sum[t] = high.AddTo(sum[t], token, column | P::kStride, d, dmin);
+      sum[t] = high.AddTo(sum[t], token, column | P::kStride, high_d, dmin);
     }
   }
 }

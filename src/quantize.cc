@@ -56,7 +56,7 @@ Status ToStatus(const QuantizeResult& result, Type type) noexcept {
       break;
   }
   return InvalidData("source row %zu, block at column %zu: too large for the "
-                     "fp16 scale of %s",
+                     "scales of %s",
                      result.row, result.col, TypeName(type));
 }
 

@@ -11,6 +11,15 @@ namespace nibble {
 namespace {
 
 template <class F>
+bool IsScaleValid(const typename F::Block& block) noexcept {
+  if constexpr (formats::ScaleOf<F>::type::kCoded) {
+    return formats::ScaleOf<F>::type::IsValid(block.d);
+  } else {
+    return std::isfinite(formats::Reader<F>::BlockScale(block, 1.0f));
+  }
+}
+
+template <class F>
 Status ValidateRow(const uint8_t* row, size_t cols, size_t r) noexcept {
   using formats::Reader;
   const float row_scale = Reader<F>::RowScale(row);
@@ -20,7 +29,7 @@ Status ValidateRow(const uint8_t* row, size_t cols, size_t r) noexcept {
   if constexpr (F::kRowHeader == 0) {
     const auto* blocks = reinterpret_cast<const typename F::Block*>(row);
     for (size_t b = 0; b < cols / F::kBlock; ++b) {
-      if (!std::isfinite(Reader<F>::BlockScale(blocks[b], row_scale))) {
+      if (!IsScaleValid<F>(blocks[b])) {
         return InvalidData("packed row %zu, block %zu: scale is not finite", r,
                            b);
       }

@@ -415,7 +415,7 @@ float OrderedLaneSum(const uint8_t* row, const uint8_t* token, size_t cols,
       int8_t a[16];
       memcpy(a, x.codes + c, sizeof(a));
       const int64_t term = R::Multiplier(b, s) * ExactDot<F>(b, e, a);
-      sum = std::fma(R::BlockScale(b, row_scale) * x_scale,
+      sum = std::fma(R::BlockScale(b, row_scale, s) * x_scale,
                      static_cast<float>(term), sum);
       if constexpr (formats::kIsPresent<typename F::MinCodes>) {
         int64_t sum_a = 0;

@@ -14,6 +14,7 @@
 #include "cuda/matvec.cuh"
 #include "cuda/pack.cuh"
 #include "tests/for_each.h"
+#include "tests/random_rows.h"
 
 namespace nibble {
 
@@ -53,13 +54,13 @@ void FillRows(uint8_t* bytes, size_t rows, size_t stride, size_t cols,
       const float d = scale(rng);
       memcpy(row, &d, sizeof(d));
     } else if constexpr (F::kRowHeader == 2) {
-      const uint16_t d = F32ToF16(scale(rng));
+      const uint16_t d = half();
       memcpy(row, &d, sizeof(d));
     }
     auto* blocks = reinterpret_cast<typename F::Block*>(row + F::kRowHeader);
     for (size_t b = 0; b < cols / F::kBlock; ++b) {
       if constexpr (F::kRowHeader == 0) {
-        formats::SetHalfBits<F>(blocks[b], half());
+        PutScale<F>(half(), blocks[b]);
       }
       if constexpr (formats::kIsPresent<typename F::MinCodes>) {
         const uint16_t bits = half();
@@ -141,7 +142,7 @@ Reference ReferenceDot(const uint8_t* row, const uint8_t* token, size_t cols) {
       sum += a;
     }
     const double x_scale = x.Head(c / cuda::kActivationBlock).scale;
-    const double d = R::BlockScale(b, static_cast<float>(row_scale));
+    const double d = R::BlockScale(b, static_cast<float>(row_scale), s);
     const double term =
         d * R::Multiplier(b, s) * x_scale * static_cast<double>(dot);
     const double min =

@@ -145,7 +145,11 @@ TEST_CASE("validate names the row whose scale is not finite") {
     } else {
       auto* blocks =
           reinterpret_cast<typename F::Block*>(bytes.data() + row_bytes);
-      formats::SetHalfBits<F>(blocks[1], 0x7C00);  // infinity
+      if constexpr (formats::ScaleOf<F>::type::kCoded) {
+        blocks[1].d.bytes[0] = 0xFF;
+      } else {
+        formats::SetHalfBits<F>(blocks[1], 0x7C00);  // infinity
+      }
     }
     const Status status =
         Validate(ConstMatrix(format.type, bytes.data(), 2, cols));

@@ -124,7 +124,9 @@ typename F::Block Repack(const typename F::Block& block) {
     put_all(typename F::ShiftCodes(), kSubs);
   }
   if constexpr (!kHasGrid<F>) put_all(typename F::Codes(), F::kBlock);
-  if constexpr (F::kRowHeader == 0) {
+  if constexpr (formats::ScaleOf<F>::type::kCoded) {
+    copy.d = block.d;
+  } else if constexpr (F::kRowHeader == 0) {
     formats::SetHalfBits<F>(copy, formats::HalfBits<F>(block));
   }
   if constexpr (formats::kIsPresent<typename F::MinCodes>) {

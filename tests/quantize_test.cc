@@ -345,6 +345,19 @@ double OutlierBound(int column) {
   }
 }
 
+// A weight that every block can hold.
+template <class F>
+float LargestWeight() {
+  using Kind = typename formats::ScaleOf<F>::type;
+  if constexpr (F::kRowHeader == 4) {
+    return std::numeric_limits<float>::max();
+  } else if constexpr (Kind::kCoded) {
+    return Kind::Decode(Kind::kMaxCode) * F::kMaxCode;
+  } else {
+    return 65504.0f;
+  }
+}
+
 TEST_CASE("extreme values give finite results with small errors") {
   ForEachFormat([](auto format) {
     using F = typename decltype(format)::Format;
@@ -356,7 +369,8 @@ TEST_CASE("extreme values give finite results with small errors") {
       CheckSane(Filled(512, {1.0f, -1.0f}), format.type, 0.4);
     }
     SECTION("largest half") {
-      CheckSane(Filled(512, {65504.0f, -65504.0f, 1.0f}), format.type,
+      const float x = std::min(65504.0f, LargestWeight<F>());
+      CheckSane(Filled(512, {x, -x, 1.0f}), format.type,
                 FindTypeInfo(format.type)->bits_per_weight() < 1.5 ? 0.6 : 0.4);
     }
     SECTION("one outlier") {
@@ -383,7 +397,7 @@ TEST_CASE("values beyond a half scale are refused or stored") {
     const Status status =
         Quantize(FloatMatrix(m.x.data(), m.rows, m.cols),
                  MutableMatrix(format.type, bytes.data(), m.rows, m.cols));
-    if constexpr (F::kRowHeader == 4) {
+    if (LargestWeight<F>() >= 1e30f) {
       REQUIRE(status.ok());
       CheckSane(m, format.type, 0.4);
     } else {

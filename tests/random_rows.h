@@ -3,6 +3,7 @@
 #ifndef NIBBLE_TESTS_RANDOM_ROWS_H_
 #define NIBBLE_TESTS_RANDOM_ROWS_H_
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <random>
@@ -29,6 +30,22 @@ class AlignedBytes {
   uint8_t* data_;
 };
 
+// Stores an fp16 number as the scale(s) of a block, or what comes nearest.
+template <class F>
+void PutScale(uint16_t half, typename F::Block& block) {
+  using Kind = typename formats::ScaleOf<F>::type;
+  if constexpr (!Kind::kCoded) {
+    formats::SetHalfBits<F>(block, half);
+  } else {
+    const float want = std::fabs(F16ToF32(half));
+    for (uint8_t& byte : block.d.bytes) {
+      uint32_t code = 0;
+      while (code < Kind::kMaxCode && Kind::Decode(code) < want) ++code;
+      byte = static_cast<uint8_t>(code);
+    }
+  }
+}
+
 // Overwrites the scales of rows of any bytes with scale(): finite fp16 or f32.
 template <class F, class ScaleOf>
 void SetScales(uint8_t* rows, size_t count, size_t cols, size_t stride,
@@ -44,7 +61,7 @@ void SetScales(uint8_t* rows, size_t count, size_t cols, size_t stride,
     } else {
       auto* blocks = reinterpret_cast<typename F::Block*>(row);
       for (size_t b = 0; b < cols / F::kBlock; ++b) {
-        formats::SetHalfBits<F>(blocks[b], scale());
+        PutScale<F>(scale(), blocks[b]);
         if constexpr (formats::kIsPresent<typename F::MinCodes>) {
           const uint16_t dmin = scale();
           memcpy(blocks[b].dmin.bytes, &dmin, sizeof(dmin));

@@ -8,7 +8,8 @@
 //   level(e) = sign(e) * (Codes[e] - kZero + kShift * ShiftCodes[s])
 //   min(s)   = dmin * kMinFactor * MinCodes[s]
 //
-// d is the fp16 `Block::d` (or put together from HalfNibbles, lowest first), or
+// d is `Block::d`, whose type says how it is stored (scales.h: fp16, a power of
+// two, a float per sub-block), or put together from HalfNibbles, lowest first, or
 // the row's scale when kRowHeader is not 0; dmin is the fp16 `Block::dmin` when
 // there are mins. kFactor is a power of two and kMinFactor 1 or -1, so every
 // product is exact or rounded once and the order of factors is free.
@@ -20,6 +21,7 @@
 #include "nibble/float16.h"
 #include "nibble/formats/machines.h"
 #include "nibble/formats/nodes.h"
+#include "nibble/formats/scales.h"
 
 namespace nibble {
 namespace formats {
@@ -91,16 +93,22 @@ struct Reader {
       return 1;
     }
   }
-  // kFactor * d, or kFactor * row_scale.
-  static NIBBLE_HD float BlockScale(const Block& b, float row_scale) {
+  // kFactor * d, or kFactor * row_scale. The sub-block matters to scales that
+  // each of them has.
+  static NIBBLE_HD float BlockScale(const Block& b, float row_scale,
+                                    size_t s = 0) {
     if constexpr (F::kRowHeader != 0) {
       return F::kFactor * row_scale;
     } else {
-      return F::kFactor * F16ToF32(HalfBits<F>(b));
+      if constexpr (ScaleOf<F>::type::kCoded) {
+        return F::kFactor * ScaleOf<F>::type::At(b.d, s);
+      } else {
+        return F::kFactor * F16ToF32(HalfBits<F>(b));
+      }
     }
   }
   static NIBBLE_HD float Scale(const Block& b, float row_scale, size_t s) {
-    return BlockScale(b, row_scale) * static_cast<float>(Multiplier(b, s));
+    return BlockScale(b, row_scale, s) * static_cast<float>(Multiplier(b, s));
   }
   static NIBBLE_HD float Min(const Block& b, size_t s) {
     if constexpr (kIsPresent<typename F::MinCodes>) {

@@ -10,6 +10,7 @@
 #include <type_traits>
 
 #include "nibble/formats/format.h"
+#include "nibble/formats/fp4.h"
 #include "nibble/search/lanes-inl.h"
 #include "nibble/search/one_lane.h"
 
@@ -341,6 +342,36 @@ struct GatherLevels : ListedLevels<L, Entries> {
   }
 };
 
+// Doubled 4-bit floats (formats/fp4.h).
+template <class L>
+struct Fp4Levels {
+  using V = typename L::V;
+  static constexpr float kMin = -12, kMax = 12;
+  static constexpr int kCount = 15;
+  static constexpr float kReach = 1e30f;  // nothing to clamp
+
+  // Adding 1.5 * 2^23 times the distance between levels rounds to a level; that
+  // is half the power of two below z, and 1 below 4.
+  static HWY_INLINE V Near(V z) {
+    const V a = L::Abs(z);
+    const V power = L::FromBits(
+        L::AndI(L::Bits(L::Max(a, L::Set(2.0f))), L::SetI(0x7F800000)));
+    const V magic = L::Mul(power, L::Set(0.5f * kRoundMagic));
+    const V q = L::Min(L::Sub(L::Add(a, magic), magic), L::Set(kMax));
+    return L::If(L::Lt(z, L::Zero()), L::Neg(q), q);
+  }
+  static HWY_INLINE V NearInside(V z) { return Near(z); }
+  // From 2 on, exponents and the highest bit of mantissas count the levels.
+  static HWY_INLINE typename L::I Code(V z) {
+    const V q = Near(z), a = L::Abs(q);
+    const auto above = L::AddI(L::template ShrI<22>(L::Bits(a)),
+                               L::SetI(2 - (0x40000000 >> 22)));
+    const auto code =
+        L::IfI(L::Lt(a, L::Set(2.0f)), L::ToInt(a), above);
+    return L::IfI(L::Lt(q, L::Zero()), L::OrI(code, L::SetI(8)), code);
+  }
+};
+
 // The level set of a Codes description.
 template <class L, class F, class Codes>
 struct LevelsOf {
@@ -357,6 +388,10 @@ struct LevelsOf<L, F, formats::Signed<E>> {
   // Two's complement without the most negative value, which no search writes.
   static constexpr int kTop = (1 << (formats::Width<E>::value - 1)) - 1;
   using type = LinearLevels<L, -kTop, kTop, -kTop>;
+};
+template <class L, class F, class E>
+struct LevelsOf<L, F, formats::Fp4Table<E>> {
+  using type = Fp4Levels<L>;
 };
 template <class L, class F, class E, uint64_t... kWords>
 struct LevelsOf<L, F, formats::Lut<E, kWords...>> {

@@ -15,6 +15,7 @@ namespace nibble {
 struct BlockNumbers {
   uint16_t d = 0;                   // fp16 bits
   uint16_t dmin = 0;                // fp16 bits
+  const uint8_t* coded = nullptr;   // codes of the scales of other kinds
   const uint8_t* codes = nullptr;   // [kBlock] table indices
   const uint8_t* scales = nullptr;  // [kBlock / kSub] scale codes
   const uint8_t* mins = nullptr;    // [kBlock / kSub] min codes
@@ -37,7 +38,11 @@ template <class F>
 NIBBLE_INLINE typename F::Block PackScales(const BlockNumbers& n) {
   typename F::Block block{};
   constexpr size_t kSubs = F::kBlock / F::kSub;
-  if constexpr (F::kRowHeader == 0) formats::SetHalfBits<F>(block, n.d);
+  if constexpr (formats::ScaleOf<F>::type::kCoded) {
+    memcpy(block.d.bytes, n.coded, sizeof(block.d.bytes));
+  } else if constexpr (F::kRowHeader == 0) {
+    formats::SetHalfBits<F>(block, n.d);
+  }
   if constexpr (formats::kIsPresent<typename F::MinCodes>) {
     memcpy(block.dmin.bytes, &n.dmin, 2);
   }

@@ -11,6 +11,7 @@
 #include "nibble/search/affine_search-inl.h"
 #include "nibble/search/block_search-inl.h"
 #include "nibble/search/codebook_search-inl.h"
+#include "nibble/search/coded_scale_search-inl.h"
 #include "nibble/search/two_level_search-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -30,6 +31,8 @@ struct SearchOf {
       return CodebookSearch<F, L>();
     } else if constexpr (kTwoLevel) {
       return TwoLevelSearch<F, L>();
+    } else if constexpr (formats::ScaleOf<F>::type::kCoded) {
+      return CodedScaleSearch<F, L>();
     } else {
       return BlockSearch<F, L>();
     }

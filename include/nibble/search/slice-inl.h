@@ -186,6 +186,33 @@ HWY_INLINE void CodesToBytes(const int32_t* HWY_RESTRICT codes, size_t kSub,
   }
 }
 
+// Puts the codes of tiles together to blocks: a block spans tiles (a few lanes)
+// or shares one (many).
+template <class F, class L>
+class BlockCodes {
+ public:
+  static constexpr size_t kSubs = F::kBlock / F::kSub;
+  static constexpr size_t kTile = F::kSub * L::kLanes;
+
+  // codes: [kSub][kLanes] of tile t. Calls done(block, its kBlock codes as
+  // bytes) for every block of `subs` sub-blocks that is complete now.
+  template <class Done>
+  HWY_INLINE void Add(size_t t, const int32_t* codes, size_t subs,
+                      const Done& done) {
+    const size_t b = t * L::kLanes;
+    CodesToBytes<L>(codes, F::kSub, bytes_ + b % kSubs * F::kSub);
+    for (size_t block = b / kSubs; (block + 1) * kSubs <= b + L::kLanes;
+         ++block) {
+      if (block * kSubs >= subs) break;
+      done(block, bytes_ + (block - b / kSubs) * F::kBlock);
+    }
+  }
+
+ private:
+  static constexpr size_t kBytes = kTile > F::kBlock ? kTile : F::kBlock;
+  uint8_t bytes_[kBytes] = {};
+};
+
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace HWY_NAMESPACE
 }  // namespace nibble

@@ -114,14 +114,10 @@ class TwoLevelSearch {
                            L::Set(static_cast<float>(F::kShift)));
     alignas(64) int32_t codes[kTile];
     Fit::Encode(slice.X(t), slice.W(t), inverse, shift, codes);
-    // Blocks may span tiles (4 lanes) or share one (16 lanes).
-    CodesToBytes<L>(codes, kSub, bytes_ + b % kSubs * kSub);
-    const size_t end = b + L::kLanes;
-    for (size_t block = b / kSubs; (block + 1) * kSubs <= end; ++block) {
-      if (block * kSubs >= slice.subs) break;
-      PackOne(block, bytes_ + (block * kSubs - b / kSubs * kSubs) * kSub,
-              blocks);
-    }
+    codes_.Add(t, codes, slice.subs,
+               [&](size_t block, const uint8_t* bytes) HWY_ATTR {
+                 PackOne(block, bytes, blocks);
+               });
   }
 
   void PackOne(size_t block, const uint8_t* codes, uint8_t* blocks) {
@@ -142,9 +138,7 @@ class TwoLevelSearch {
   float *scale_ = nullptr, *curvature_ = nullptr, *shift_ = nullptr;
   float *multiplier_ = nullptr, *sxm_ = nullptr, *sqm_ = nullptr;
   Common common_;
-  // Codes of the blocks a tile touches: one block, or the tile if larger.
-  static constexpr size_t kBytes = kTile > F::kBlock ? kTile : F::kBlock;
-  uint8_t bytes_[kBytes] = {};
+  BlockCodes<F, L> codes_;
 };
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)

@@ -161,6 +161,8 @@ struct ChunkDot {
     }
     if constexpr (formats::kIsPresent<typename F::HalfNibbles>) {
       s = hn::Mul(s, hn::Set(ds, HalfToFloat(formats::HalfBits<F>(*x))));
+    } else if constexpr (formats::ScaleOf<F>::type::kCoded) {
+      s = hn::Mul(s, CodedScales<F, kFirst, kPerBlock>(ds, x));
     } else if constexpr (F::kRowHeader == 0) {
       s = hn::Mul(s, WindowHalves<&Block::d, kFirst>(ds, x));
     }

@@ -64,6 +64,58 @@ HWY_INLINE float HalfToFloat(formats::Word16 half) {
   return HalfToFloat(formats::Load16(half.bytes));
 }
 
+// -- Coded scales (formats/scales.h) in 32-bit lanes, exactly.
+template <class DF>
+HWY_INLINE hn::Vec<DF> DecodeScales(formats::ScaleKind<formats::Exponent8>,
+                                    DF df, hn::Vec<hn::RebindToSigned<DF>> v) {
+  const hn::RebindToSigned<DF> di;
+  const auto one = hn::Set(di, 1);
+  const auto normal = hn::ShiftLeft<23>(hn::Sub(v, one));
+  // 0 and 1: 2^-128 and 2^-127 as bits.
+  const auto small = hn::ShiftLeft<21>(hn::Add(v, one));
+  return hn::BitCast(df, hn::IfThenElse(hn::Gt(v, one), normal, small));
+}
+template <size_t kN, class DF>
+HWY_INLINE hn::Vec<DF> DecodeScales(
+    formats::ScaleKind<formats::E4M3Scales<kN>>, DF df,
+    hn::Vec<hn::RebindToSigned<DF>> v) {
+  const hn::RebindToSigned<DF> di;
+  const auto bits = hn::And(v, hn::Set(di, 0x7F));
+  const auto normal = hn::BitCast(
+      df, hn::Add(hn::ShiftLeft<20>(bits), hn::Set(di, 119 << 23)));
+  const auto small =
+      hn::Mul(hn::ConvertTo(df, bits), hn::Set(df, 1.0f / 1024.0f));
+  const auto is_small = hn::Lt(bits, hn::Set(di, 8));
+  const auto nan = hn::Eq(v, hn::Set(di, 0x7F));
+  return hn::IfThenZeroElse(
+      hn::RebindMask(df, nan),
+      hn::IfThenElse(hn::RebindMask(df, is_small), small, normal));
+}
+
+// The coded scales of groups [kFirst, kFirst + lanes), kPerBlock to a block.
+template <class F, size_t kFirst, size_t kPerBlock, class DF>
+HWY_INLINE hn::Vec<DF> CodedScales(DF df,
+                                   const typename F::Block* HWY_RESTRICT x) {
+  constexpr size_t n = HWY_MAX_LANES_D(DF);
+  using Kind = typename formats::ScaleOf<F>::type;
+  static_assert(n == 4 || n == 8 || n == 16, "at most sixteen groups");
+  uint64_t words[2] = {};
+  for (size_t i = 0; i < n; ++i) {
+    const size_t group = kFirst + i, in_block = group % kPerBlock;
+    const uint64_t code =
+        x[group / kPerBlock].d.bytes[in_block * Kind::kCount / kPerBlock];
+    words[i / 8] |= code << (8 * (i % 8));
+  }
+  const hn::Full128<uint64_t> d64;
+  const hn::RebindToSigned<DF> di;
+  const hn::Rebind<uint8_t, DF> d8;
+  const auto bytes =
+      hn::BitCast(hn::Full128<uint8_t>(),
+                  hn::Dup128VecFromValues(d64, words[0], words[1]));
+  return DecodeScales(Kind(), df,
+                      hn::PromoteTo(di, hn::ResizeBitCast(d8, bytes)));
+}
+
 // What the drivers need per sub-block: x = scale * (code + offset) - min.
 template <class F>
 struct SubScales {
@@ -75,12 +127,14 @@ struct SubScales {
 
   // `factor` is the row scale times kFactor for formats with a row header.
   HWY_INLINE void Decode(const typename F::Block& x, float row_scale) {
-    if constexpr (kSubs == 1) {
-      scale[0] = formats::Reader<F>::BlockScale(x, row_scale);
-      if constexpr (formats::kIsPresent<typename F::MinCodes>) {
-        min[0] = formats::Reader<F>::Min(x, 0);
+    if constexpr (!formats::kIsPresent<typename F::ScaleCodes>) {
+      for (size_t s = 0; s < kSubs; ++s) {
+        scale[s] = formats::Reader<F>::BlockScale(x, row_scale, s);
+        if constexpr (formats::kIsPresent<typename F::MinCodes>) {
+          min[s] = formats::Reader<F>::Min(x, s);
+        }
+        offset[s] = static_cast<float>(-F::kZero);
       }
-      offset[0] = static_cast<float>(-F::kZero);
     } else {
       Steps<0>(x, formats::Reader<F>::BlockScale(x, row_scale));
     }
