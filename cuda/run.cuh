@@ -110,6 +110,18 @@ struct Run {
            static_cast<uint32_t>(high), static_cast<uint32_t>(high >> 32)}};
     }
   }
+  template <class Grid, class Index, class B>
+  static NIBBLE_HD Words16 Eval(formats::PairLut<Grid, Index>, const B& b,
+                                size_t e) {
+    using Quad = formats::AlignedQuad<kAlign>;
+    const uint32_t index[2] = {Quad::Eval(Index(), b, e / 2),
+                               Quad::Eval(Index(), b, e / 2 + 4)};
+    return Each([&](size_t i) {
+      const uint32_t two = index[i / 2] >> (16 * (i % 2));
+      return Grid::Pair(two & 255) |
+             (static_cast<uint32_t>(Grid::Pair((two >> 8) & 255)) << 16);
+    });
+  }
 
   // 0xFF in the bytes of negative elements, else 0.
   template <class B>

@@ -97,6 +97,12 @@ template <class Grid, class Index, class Check>
 void Members(formats::GridPoints<Grid, Index>, const Check& check) {
   Members(Index(), check);
 }
+template <class Grid, class Index, class Check>
+void Members(formats::PairLut<Grid, Index>, const Check& check) {
+  Members(Index(), check);
+}
+template <class Layout, auto kM, class Check>
+void Members(formats::Base3<Layout, kM>, const Check&) {}  // single bytes
 template <class Check>
 void Members(formats::NoCodes, const Check&) {}
 template <int kValue, class Check>

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Codes that are tied together: as good as trying every combination.
+#include <cmath>
 #include <random>
 
 #include <catch2/catch_test_macros.hpp>
 #include "hwy/highway.h"
+#include "nibble/formats/iq2_kl.h"
 #include "nibble/formats/iq4_kss.h"
 #include "nibble/search/joint_codes-inl.h"
 
@@ -77,6 +79,35 @@ TEST_CASE("IQ4_KSS: four codes are the best of all with even parity, for "
       REQUIRE(std::abs(sx - want_sx) <= 1e-4 * std::abs(want_sx));
       REQUIRE(std::abs(sq - want_sq) <= 1e-4 * want_sq);
     }
+  }
+}
+
+TEST_CASE("IQ2_KL: the point of a pair is the nearest of the grid") {
+  using Grid = formats::Iq2klGrid;
+  using Joint = search_ns::JointCodes<formats::IQ2_KL, OneLane>;
+  std::mt19937 rng(2);
+  std::normal_distribution<float> normal(0.0f, 40.0f);
+  std::uniform_real_distribution<float> weight(0.01f, 2.0f);
+  for (int i = 0; i < 20000; ++i) {
+    const float z[2] = {normal(rng), normal(rng)};
+    const float w[2] = {weight(rng), weight(rng)};
+    const auto cost = [&](uint32_t index) {
+      double sum = 0;
+      for (int m = 0; m < 2; ++m) {
+        const auto level = static_cast<int8_t>(Grid::Pair(index) >> (8 * m));
+        sum += w[m] * std::pow(static_cast<double>(z[m]) - level, 2);
+      }
+      return sum;
+    };
+    double best = 1e300;
+    for (uint32_t index = 0; index < 32; ++index) {
+      best = std::min(best, cost(index));
+    }
+    const auto p = Joint::Nearest<true>(z[0], z[1], w[0], w[1]);
+    const auto code = static_cast<uint32_t>(p.code);
+    REQUIRE(cost(code) <= best * (1 + 1e-5));
+    REQUIRE(p.q0 == static_cast<int8_t>(Grid::Pair(code)));
+    REQUIRE(p.q1 == static_cast<int8_t>(Grid::Pair(code) >> 8));
   }
 }
 

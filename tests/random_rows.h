@@ -126,6 +126,12 @@ void FillOutermostLevels(uint8_t* row, size_t cols, unsigned pattern) {
   }
   BlockNumbers n;
   n.d = F32ToF16(1.0f);
+  uint8_t coded[kSubs] = {};
+  if constexpr (formats::ScaleOf<F>::type::kCoded) {
+    const uint32_t one = formats::ScaleOf<F>::type::AtLeast(1.0f);
+    std::fill_n(coded, kSubs, static_cast<uint8_t>(one));
+  }
+  n.coded = coded;
   n.codes = codes;
   n.scales = scales;
   n.shifts = shifts;

@@ -43,6 +43,7 @@ struct FormatBase {
   // Do large weights count for more, as WeightRule::kImportanceMagnitude says?
   // Not where codes hold no magnitudes and only a mean of them is fitted.
   static constexpr bool kMagnitudeCounts = true;
+  static constexpr bool kTernary = false;  // searches write levels -1, 0 and 1
 };
 
 template <class Node>

@@ -92,6 +92,18 @@ struct Scalar {
     const uint32_t byte = LowByte<1>((b.*kM) + 16 * s);
     return static_cast<int>((byte >> kShift) & ((1u << kBits) - 1));
   }
+  template <class Grid, class Index, class B>
+  static NIBBLE_HD int Eval(PairLut<Grid, Index>, const B& b, size_t e) {
+    const uint32_t pair =
+        Grid::Pair(static_cast<uint32_t>(Eval(Index(), b, e / 2)));
+    return static_cast<int8_t>(pair >> (8 * (e % 2)));
+  }
+  template <class Layout, auto kM, class B>
+  static NIBBLE_HD int Eval(Base3<Layout, kM>, const B& b, size_t e) {
+    const uint32_t byte = (b.*kM)[Layout::Byte(e)];
+    const uint32_t fraction = (byte * PowerOf3(Layout::Digit(e))) & 255;
+    return static_cast<int>((fraction * 3) >> 8);
+  }
 
   // Is element e negative?
   template <class B>
@@ -298,6 +310,22 @@ struct AlignedQuad {
     }
     return (bytes >> kShift) & Repeat8((1u << kBits) - 1);
   }
+  template <class Grid, class Index, class B>
+  static NIBBLE_HD uint32_t Eval(PairLut<Grid, Index>, const B& b, size_t e) {
+    const auto pair = [&](size_t p) {
+      return Grid::Pair(static_cast<uint32_t>(Scalar::Eval(Index(), b, p)));
+    };
+    return pair(e / 2) | (static_cast<uint32_t>(pair(e / 2 + 1)) << 16);
+  }
+  template <class Layout, auto kM, class B>
+  static NIBBLE_HD uint32_t Eval(Base3<Layout, kM> node, const B& b, size_t e) {
+    uint32_t four = 0;
+    for (size_t i = 4; i-- > 0;) {
+      const int digit = Scalar::Eval(node, b, e + i);
+      four = (four << 8) | static_cast<uint32_t>(digit);
+    }
+    return four;
+  }
 
   // 0xFF in the bytes of negative elements, else 0.
   template <class B>
@@ -430,6 +458,20 @@ struct Store {
       XorWord((b.*kM) + 16 * s + 2 * (kShift + i), (code >> i) & 1);
     }
   }
+  // The index goes in with the first element of its pair.
+  template <class Grid, class Index, class B>
+  static NIBBLE_HD void Put(PairLut<Grid, Index>, B& b, size_t e,
+                            uint32_t index) {
+    if (e % 2 == 0) Put(Index(), b, e / 2, index);
+  }
+  template <class Layout, auto kM, class B>
+  static NIBBLE_HD void Put(Base3<Layout, kM>, B& b, size_t e,
+                            uint32_t digit) {
+    uint8_t& byte = (b.*kM)[Layout::Byte(e)];
+    const uint32_t number =
+        byte * 243u / 256u + digit * PowerOf3(4 - Layout::Digit(e));
+    byte = static_cast<uint8_t>((256 * number + 242) / 243);
+  }
   // All signs of a group of 8 at once: bit k of `mask` set if element e + k < 0.
   template <class Seven, class B>
   static NIBBLE_HD void PutSigns(ParitySigns<Seven>, B& b, size_t e,
@@ -504,6 +546,25 @@ struct Store {
     B plain{};
     PutAll(E(), plain, codes, right);
     XorGray(E(), b, plain);
+  }
+  // codes: the index of a pair with its first element.
+  template <class Grid, class Index, class B>
+  static NIBBLE_INLINE NIBBLE_HD void PutAll(PairLut<Grid, Index>, B& b,
+                                             const uint8_t* codes) {
+    uint8_t pairs[Grid::kBlockPairs];
+    for (size_t p = 0; p < Grid::kBlockPairs; ++p) pairs[p] = codes[2 * p];
+    PutAll(Index(), b, pairs);
+  }
+  template <class Layout, auto kM, class B>
+  static NIBBLE_INLINE NIBBLE_HD void PutAll(Base3<Layout, kM>, B& b,
+                                             const uint8_t* codes) {
+    uint32_t number[MemberBytes(kM)] = {};
+    for (size_t e = 0; e < Layout::kElements; ++e) {
+      number[Layout::Byte(e)] += codes[e] * PowerOf3(4 - Layout::Digit(e));
+    }
+    for (size_t i = 0; i < MemberBytes(kM); ++i) {
+      (b.*kM)[i] = static_cast<uint8_t>((256 * number[i] + 242) / 243);
+    }
   }
 
  private:

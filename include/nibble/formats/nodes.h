@@ -149,6 +149,17 @@ struct Gray {};
 template <int kBits, int kShift, auto kMember>
 struct LowBits {};
 
+// Two elements at once: element p of Index selects a pair, byte e % 2 of which is
+// element e = 2 p + 0 or 1, signed. Grid::Pair(index) is a uint16_t.
+template <class Grid, class Index>
+struct PairLut {};
+
+// Ternary digits, several to a byte: element e is digit Layout::Digit(e), the
+// most significant first, of the number I < 243 that byte Layout::Byte(e) of the
+// member stores as ceil(256 I / 243). Layout::kElements of them to a block.
+template <class Layout, auto kMember>
+struct Base3 {};
+
 // ---- Sign nodes. Element e is negative if its bit is set.
 
 // Seven[e / 8] are the signs of the first seven of eight elements; the eighth
@@ -183,6 +194,11 @@ struct FieldPos {
     return i == 0 ? a : i == 1 ? b : i == 2 ? c : d;
   }
 };
+
+// 3^n for n < 5.
+NIBBLE_HD constexpr uint32_t PowerOf3(int n) {
+  return n == 0 ? 1 : n == 1 ? 3 : n == 2 ? 9 : n == 3 ? 27 : 81;
+}
 
 // Two u16 words read as Gray does.
 NIBBLE_HD inline uint32_t FromGray(uint32_t two_words) {
@@ -302,6 +318,10 @@ template <class E, class Sign>
 struct IsSigned<SignedBy<E, Sign>> {
   static constexpr bool value = true;
 };
+template <class Grid, class Index>
+struct IsSigned<PairLut<Grid, Index>> {
+  static constexpr bool value = true;
+};
 template <class E, uint64_t... kWords>
 struct IsSigned<Lut<E, kWords...>> {
   static constexpr bool value = true;
@@ -367,6 +387,12 @@ template <class E, uint64_t... kWords>
 struct Width<Lut<E, kWords...>> : Width<E> {};
 template <class E>
 struct Width<Gray<E>> : Width<E> {};
+template <class Grid, class Index>
+struct Width<PairLut<Grid, Index>> : Width<Index> {};
+template <class Layout, auto kMember>
+struct Width<Base3<Layout, kMember>> {
+  static constexpr int value = 2;
+};
 template <int kBits, int kShift, auto kMember>
 struct Width<LowBits<kBits, kShift, kMember>> {
   static constexpr int value = kBits;

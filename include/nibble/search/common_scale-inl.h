@@ -182,19 +182,8 @@ class CommonScale<F, L, true> {
   }
 
   size_t RoundAndStore(const Slice<F, L>& slice, uint8_t* row) {
-    if constexpr (F::kRowHeader == 2) {
-      uint16_t half;
-      if (RoundScales(&d_, slice.unit, slice.inverse, 1, &half,
-                      1.0f / F::kFactor) == 0) {
-        return 0;
-      }
-      memcpy(row, &half, 2);
-    } else {
-      const float stored = d_ * (1.0f / F::kFactor) * slice.unit[0];
-      d_ = stored * slice.inverse[0] * F::kFactor;  // denormals may have rounded
-      memcpy(row, &stored, 4);
-    }
-    return slice.subs;
+    const bool fits = StoreRowScale<F>(&d_, slice.unit[0], slice.inverse[0], row);
+    return fits ? slice.subs : 0;
   }
 
   HWY_INLINE V At(size_t) const { return L::Set(d_); }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "nibble/float16.h"
 
@@ -25,6 +26,25 @@ inline size_t RoundScales(float* scale, const float* unit,
     scale[i] = F16ToF32(h) * inverse[i] * (1.0f / factor);
   }
   return count;
+}
+
+// Stores the scale of a row at its head and puts what was stored, back in
+// units, into *scale. False if it does not fit.
+template <class F>
+bool StoreRowScale(float* scale, float unit, float inverse,
+                   uint8_t* row) noexcept {
+  if constexpr (F::kRowHeader == 2) {
+    uint16_t half;
+    if (RoundScales(scale, &unit, &inverse, 1, &half, 1.0f / F::kFactor) == 0) {
+      return false;
+    }
+    memcpy(row, &half, 2);
+  } else {
+    const float stored = *scale * (1.0f / F::kFactor) * unit;
+    *scale = stored * inverse * F::kFactor;  // denormals may have rounded
+    memcpy(row, &stored, 4);
+  }
+  return true;
 }
 
 }  // namespace nibble

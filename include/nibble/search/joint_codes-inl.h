@@ -133,6 +133,112 @@ struct JointCodes<
   }
 };
 
+// A grid of pairs by rows: the points that share their first member, in the order
+// of the second.
+template <class Grid>
+struct PairRows {
+  struct Row {
+    float first = 0;
+    int count = 0;
+    float second[8] = {}, middle[8] = {}, code[8] = {};
+  };
+  Row row[8] = {};
+
+  constexpr PairRows() {
+    for (int r = 0; r < 8; ++r) {
+      row[r].first = static_cast<float>(Grid::kLevels[r]);
+      for (const int8_t second : Grid::kLevels) {
+        const int code = CodeOf(Grid::kLevels[r], second);
+        if (code < 0) continue;
+        const int n = row[r].count++;
+        row[r].second[n] = static_cast<float>(second);
+        row[r].code[n] = static_cast<float>(code);
+        if (n != 0) {
+          row[r].middle[n] =
+              0.5f * (row[r].second[n - 1] + row[r].second[n]);
+        }
+      }
+    }
+  }
+
+ private:
+  static constexpr int CodeOf(int8_t first, int8_t second) {
+    for (int i = 0; i < 32; ++i) {
+      const uint16_t pair = Grid::kPairs[i];
+      if (static_cast<int8_t>(pair & 255) == first &&
+          static_cast<int8_t>(pair >> 8) == second) {
+        return i;
+      }
+    }
+    return -1;
+  }
+};
+
+// Two neighbours that share a point of a grid: the nearest of all points. In a
+// row of the grid that is the one with the nearest second member, whatever the
+// weights; the rows are then compared.
+template <class F, class L, class Grid, class Index>
+struct JointCodes<F, L, formats::PairLut<Grid, Index>> {
+  using V = typename L::V;
+  static constexpr bool kJoint = true;
+  static constexpr PairRows<Grid> kRows{};
+
+  struct Point {
+    V q0, q1, code;
+  };
+  template <bool kCode>
+  static HWY_INLINE Point Nearest(V z0, V z1, V w0, V w1) {
+    Point best = {L::Zero(), L::Zero(), L::Zero()};
+    V least = L::Set(3e38f);
+    HWY_UNROLL(8)
+    for (int r = 0; r < 8; ++r) {
+      const auto& row = kRows.row[r];
+      V second = L::Set(row.second[0]), code = L::Set(row.code[0]);
+      for (int k = 1; k < row.count; ++k) {
+        const auto past = L::Ge(z1, L::Set(row.middle[k]));
+        second = L::If(past, L::Set(row.second[k]), second);
+        if constexpr (kCode) code = L::If(past, L::Set(row.code[k]), code);
+      }
+      const V first = L::Set(row.first);
+      const V r0 = L::Sub(z0, first), r1 = L::Sub(z1, second);
+      const V cost = L::AddMul(L::Mul(L::Mul(w0, r0), r0), L::Mul(w1, r1), r1);
+      const auto better = L::Lt(cost, least);
+      least = L::If(better, cost, least);
+      best.q0 = L::If(better, first, best.q0);
+      best.q1 = L::If(better, second, best.q1);
+      if constexpr (kCode) best.code = L::If(better, code, best.code);
+    }
+    return best;
+  }
+
+  // There is no second table line to shift to.
+  static HWY_INLINE void Sums(const float* x, const float* w, V inverse,
+                              V /*shift*/, V& sx, V& sq) {
+    sx = sq = L::Zero();
+    for (size_t i = 0; i < F::kSub * L::kLanes; i += 2 * L::kLanes) {
+      const V x0 = L::Load(x + i), x1 = L::Load(x + i + L::kLanes);
+      const V w0 = L::Load(w + i), w1 = L::Load(w + i + L::kLanes);
+      const Point p =
+          Nearest<false>(L::Mul(x0, inverse), L::Mul(x1, inverse), w0, w1);
+      const V t0 = L::Mul(w0, p.q0), t1 = L::Mul(w1, p.q1);
+      sx = L::AddMul(L::AddMul(sx, t0, x0), t1, x1);
+      sq = L::AddMul(L::AddMul(sq, t0, p.q0), t1, p.q1);
+    }
+  }
+  // The index goes with the first of its pair.
+  static HWY_INLINE void Encode(const float* x, const float* w, V inverse,
+                                V /*shift*/, int32_t* codes) {
+    for (size_t i = 0; i < F::kSub * L::kLanes; i += 2 * L::kLanes) {
+      const size_t next = i + L::kLanes;
+      const Point p = Nearest<true>(L::Mul(L::Load(x + i), inverse),
+                                    L::Mul(L::Load(x + next), inverse),
+                                    L::Load(w + i), L::Load(w + next));
+      L::StoreI(L::ToInt(p.code), codes + i);
+      L::StoreI(L::SetI(0), codes + next);
+    }
+  }
+};
+
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace HWY_NAMESPACE
 }  // namespace nibble

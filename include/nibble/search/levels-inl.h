@@ -389,6 +389,11 @@ struct LevelsOf<L, F, formats::Signed<E>> {
   static constexpr int kTop = (1 << (formats::Width<E>::value - 1)) - 1;
   using type = LinearLevels<L, -kTop, kTop, -kTop>;
 };
+// The axis of the grid: what a single element could be.
+template <class L, class F, class Grid, class Index>
+struct LevelsOf<L, F, formats::PairLut<Grid, Index>> {
+  using type = TableLevels<L, formats::LutEntries<Grid::kAxis>>;
+};
 template <class L, class F, class E>
 struct LevelsOf<L, F, formats::Fp4Table<E>> {
   using type = Fp4Levels<L>;

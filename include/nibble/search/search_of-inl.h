@@ -12,6 +12,7 @@
 #include "nibble/search/block_search-inl.h"
 #include "nibble/search/codebook_search-inl.h"
 #include "nibble/search/coded_scale_search-inl.h"
+#include "nibble/search/ternary_search-inl.h"
 #include "nibble/search/two_level_search-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -23,7 +24,9 @@ struct SearchOf {
   static constexpr bool kAffine = formats::kIsPresent<typename F::MinCodes>;
   static constexpr bool kTwoLevel = formats::kIsPresent<typename F::ScaleCodes>;
   static auto Pick() {
-    if constexpr (kAffine && !kTwoLevel) {
+    if constexpr (F::kTernary) {
+      return TernarySearch<F, L>();
+    } else if constexpr (kAffine && !kTwoLevel) {
       return AffineBlockSearch<F, L>();
     } else if constexpr (kAffine) {
       return AffineSearch<F, L>();

@@ -257,8 +257,126 @@ struct Simd {
     return hn::And(Shifted<FieldMap<F, Order, kE, kAt>>(plain),
                    hn::Set(d8, static_cast<uint8_t>(kMask)));
   }
+  // Half a vector of indices, looked up twice: both halves of the pairs.
+  template <size_t kE, int kAt = 0, bool kBias = false, class Grid,
+            class Index, class X>
+  static HWY_INLINE V Eval(formats::PairLut<Grid, Index>,
+                           const X* HWY_RESTRICT x) {
+    static_assert(std::is_same<Order, LogicalOrder>::value,
+                  "pairs are in element order");
+    const D8 d8;
+    const hn::Repartition<uint16_t, D8> d16;
+    using DH = hn::Rebind<uint8_t, decltype(d16)>;
+    const auto index = Simd<DH>::template Eval<kE / 2>(Index(), x);
+    const auto first = PairMember<Grid, kBias ? 0x80 : 0>(DH(), index, 0);
+    const auto second = PairMember<Grid, kBias ? 0x80 : 0>(DH(), index, 1);
+    return hn::BitCast(
+        d8, hn::Or(hn::PromoteTo(d16, first),
+                   hn::ShiftLeft<8>(hn::PromoteTo(d16, second))));
+  }
+  template <size_t kE, int kAt = 0, bool kBias = false, class Layout, auto kM,
+            class X>
+  static HWY_INLINE V Eval(formats::Base3<Layout, kM>,
+                           const X* HWY_RESTRICT x) {
+    static_assert(std::is_same<Order, LogicalOrder>::value,
+                  "digits are in element order");
+    return Digits<kE, Layout, kM>(D8(), x);
+  }
 
  private:
+  // Members of pairs: sixteen-entry lookups of either half of the grid.
+  template <class Grid, uint8_t kFlip>
+  struct PairTables {
+    alignas(16) uint8_t member[2][2][16] = {};  // [member][index / 16][index]
+    constexpr PairTables() {
+      for (uint32_t i = 0; i < 32; ++i) {
+        for (int m = 0; m < 2; ++m) {
+          member[m][i / 16][i % 16] =
+              static_cast<uint8_t>((Grid::kPairs[i] >> (8 * m)) ^ kFlip);
+        }
+      }
+    }
+  };
+  template <class Grid, uint8_t kFlip, class DH>
+  static HWY_INLINE hn::Vec<DH> PairMember(DH dh, hn::Vec<DH> index, int m) {
+    static constexpr PairTables<Grid, kFlip> kTables;
+    const hn::CappedTag<uint8_t, 16> d16;
+    // Tables may be longer than half a vector.
+    const auto table = [&](int half) HWY_ATTR {
+      if constexpr (HWY_MAX_LANES_D(DH) >= 16) {
+        return hn::LoadDup128(dh, kTables.member[m][half]);
+      } else {
+        return hn::Load(d16, kTables.member[m][half]);
+      }
+    };
+    const auto low_bits = hn::And(index, hn::Set(dh, uint8_t{15}));
+    const auto upper = hn::Gt(index, hn::Set(dh, uint8_t{15}));
+    return hn::IfThenElse(upper, hn::TableLookupBytes(table(1), low_bits),
+                          hn::TableLookupBytes(table(0), low_bits));
+  }
+
+  // Where the bytes of sixteen digits are in the sixteen bytes that are loaded
+  // for them, and what moves each digit to the top.
+  template <class Layout, size_t kFirst, size_t kBytes>
+  struct DigitMap {
+    static constexpr size_t kLast = kBytes < 16 ? 0 : kBytes - 16;
+    static constexpr size_t kFrom =
+        Layout::Byte(kFirst) < kLast ? Layout::Byte(kFirst) : kLast;
+    alignas(16) uint8_t index[16] = {};
+    alignas(16) uint16_t even[8] = {}, odd[8] = {};
+    constexpr DigitMap() {
+      for (size_t i = 0; i < 16; ++i) {
+        index[i] = static_cast<uint8_t>(Layout::Byte(kFirst + i) - kFrom);
+        (i % 2 == 0 ? even : odd)[i / 2] = static_cast<uint16_t>(
+            formats::PowerOf3(Layout::Digit(kFirst + i)));
+      }
+    }
+  };
+  template <size_t kE, class Layout, auto kM, class D, class X>
+  static HWY_INLINE hn::Vec<D> Digits(D d, const X* HWY_RESTRICT x) {
+    constexpr size_t n = HWY_MAX_LANES_D(D);
+    if constexpr (n > 16) {
+      const hn::Half<D> dh;
+      return hn::Combine(d, Digits<kE + n / 2, Layout, kM>(dh, x),
+                         Digits<kE, Layout, kM>(dh, x));
+    } else {
+      static_assert(n == 16, "sixteen digits at a time");
+      constexpr size_t kBytes = formats::MemberBytes(kM);
+      using Map = DigitMap<Layout, kE % Layout::kElements, kBytes>;
+      static constexpr Map kMap;
+      const hn::Repartition<uint16_t, D> d16;
+      const uint8_t* p = x[kE / Layout::kElements].*kM;
+      const auto v = hn::BitCast(
+          d16, hn::TableLookupBytes(DigitBytes<kBytes>(d, p + Map::kFrom),
+                                    hn::Load(d, kMap.index)));
+      // (byte * power mod 256) * 3 / 256, even and odd bytes apart.
+      const auto low = hn::Set(d16, uint16_t{255});
+      const auto three = hn::Set(d16, uint16_t{3});
+      const auto digit = [&](auto byte, const uint16_t* power) HWY_ATTR {
+        const auto moved =
+            hn::And(hn::Mul(byte, hn::Load(d16, power)), low);
+        return hn::Mul(moved, three);
+      };
+      const auto even = hn::ShiftRight<8>(digit(hn::And(v, low), kMap.even));
+      const auto odd = digit(hn::ShiftRight<8>(v), kMap.odd);
+      return hn::BitCast(d, hn::Or(even, hn::AndNot(low, odd)));
+    }
+  }
+  // Sixteen bytes at p, or the kBytes that there are.
+  template <size_t kBytes, class D>
+  static HWY_INLINE hn::Vec<D> DigitBytes(D d, const uint8_t* p) {
+    if constexpr (kBytes >= 16) {
+      return hn::LoadU(d, p);
+    } else {
+      static_assert(kBytes >= 8, "two overlapping words");
+      const hn::Repartition<uint64_t, D> d64;
+      const uint64_t high =
+          formats::Load64(p + kBytes - 8) >> (8 * (16 - kBytes));
+      return hn::BitCast(
+          d, hn::Dup128VecFromValues(d64, formats::Load64(p), high));
+    }
+  }
+
   // The second operand's mask and the Or are one ternary-logic instruction.
   template <size_t kE, int kAt, int k, int kBits, int kRun, auto kM, class O,
             class X>
