@@ -103,6 +103,10 @@ void Members(formats::PairLut<Grid, Index>, const Check& check) {
 }
 template <class Layout, auto kM, class Check>
 void Members(formats::Base3<Layout, kM>, const Check&) {}  // single bytes
+template <int kGroup, class Index, bool kMagnitude, class Check>
+void Members(formats::Trellis<kGroup, Index, kMagnitude>, const Check& check) {
+  Members(Index(), check);
+}
 template <class Check>
 void Members(formats::NoCodes, const Check&) {}
 template <int kValue, class Check>

@@ -73,7 +73,8 @@ void MakeCanonical(formats::Base3<Layout, kM>, Block& b) {
 }
 
 template <class F>
-constexpr bool kHasGrid = formats::GridOf<typename F::Codes>::kIsGrid;
+constexpr bool kHasGrid = formats::GridOf<typename F::Codes>::kIsGrid ||
+                          formats::TrellisOf<typename F::Codes>::kIsTrellis;
 
 TEST_CASE("the scalar machine decodes the conformance vectors bit for bit") {
   ForEachFormat([](auto format) {
@@ -208,6 +209,46 @@ TEST_CASE("storing a block of codes at once equals storing one by one") {
       }
     }
   });
+}
+
+TEST_CASE("the trellis generator grows the published values") {
+  struct Line {
+    uint32_t index;
+    int value[8];
+  };
+  // An index of 36864 - 4096 + i stands for index i of the second codebook.
+  constexpr Line kLines[] = {
+      {0, {-47, -36, -39, -86, -38, -38, -47, -35}},
+      {1, {21, 1, 59, -23, 33, 8, 13, 43}},
+      {2, {-37, -25, 29, -23, 105, -11, -53, -70}},
+      {3, {-32, 14, 0, 40, -15, 36, 8, 7}},
+      {255, {6, 18, 27, 4, 8, 5, 56, -5}},
+      {256, {11, -7, -66, -59, -48, -12, -74, -53}},
+      {1000, {-60, 0, -17, -35, -73, 45, 40, -7}},
+      {4095, {-34, 15, 13, 18, -85, -58, 36, -23}},
+      {4096, {-30, -9, -16, -45, -13, -12, -31, -7}},
+      {8191, {-17, -22, -28, 59, -59, -33, 51, 5}},
+      {12345, {-47, -24, 21, -50, 30, 42, 29, -26}},
+      {16384, {-43, -58, -73, -50, -64, -64, -48, -52}},
+      {32767, {-44, -54, -78, -15, 29, -9, 19, -21}},
+      {32768, {-40, -79, -43, -79, -27, -90, -48, -69}},
+      {40000, {4, -74, -40, -1, -18, -72, -27, -42}},
+      {50000, {-63, 28, -72, 4, 20, -65, -38, -11}},
+      {60000, {60, 5, 23, -55, 55, 7, 15, 20}},
+      {65535, {26, -32, -16, -9, -25, -62, 17, 10}},
+      {32768, {-40, -79, -43, -79, -27, -90, -48, -69}},
+      {32769, {28, 23, -7, -15, 44, 18, -51, 9}},
+      {34002, {28, -20, 23, 7, 14, 28, -52, 8}},
+      {49152, {-37, -36, -11, -44, -54, -53, -48, -86}},
+      {62768, {13, -27, -11, 0, 20, -5, -17, 86}},
+      {65535, {26, -32, -16, -9, -25, -62, 17, 10}},
+  };
+  for (const Line& line : kLines) {
+    for (size_t j = 0; j < 8; ++j) {
+      REQUIRE(formats::TrellisGenerator::Value(line.index, j) ==
+              line.value[j]);
+    }
+  }
 }
 
 TEST_CASE("parity signs always come in even numbers") {

@@ -44,6 +44,9 @@ struct FormatBase {
   // Not where codes hold no magnitudes and only a mean of them is fitted.
   static constexpr bool kMagnitudeCounts = true;
   static constexpr bool kTernary = false;  // searches write levels -1, 0 and 1
+  // What the row's scale is multiplied by where the files' maker computes with
+  // it, though not where it decodes: see TypeInfo::inference_factor.
+  static constexpr float kInferenceFactor = 1.0f;
 };
 
 template <class Node>

@@ -8,6 +8,7 @@
 #define NIBBLE_FORMATS_MACHINES_H_
 
 #include "nibble/formats/nodes.h"
+#include "nibble/formats/trellis.h"
 
 namespace nibble {
 namespace formats {
@@ -104,6 +105,23 @@ struct Scalar {
     const uint32_t fraction = (byte * PowerOf3(Layout::Digit(e))) & 255;
     return static_cast<int>((fraction * 3) >> 8);
   }
+  template <int kGroup, class Index, bool kMagnitude, class B>
+  static NIBBLE_HD int Eval(Trellis<kGroup, Index, kMagnitude>, const B& b,
+                            size_t e) {
+    const int index = Eval(Index(), b, e / kGroup);
+    const int v = TrellisGenerator::Value(static_cast<uint32_t>(index),
+                                          e % kGroup);
+    return kMagnitude && v < 0 ? -v : v;
+  }
+  template <auto kM, class B>
+  static NIBBLE_HD int Eval(BitPlanes<kM>, const B& b, size_t g) {
+    constexpr size_t kGroups = MemberBytes(kM) / 8;
+    int bits = 0;
+    for (size_t i = 0; i < 8; ++i) {
+      bits |= (((b.*kM)[g % kGroups * 8 + i] >> (g / kGroups)) & 1) << i;
+    }
+    return bits;
+  }
 
   // Is element e negative?
   template <class B>
@@ -178,6 +196,11 @@ NIBBLE_HD inline uint32_t LookupBytes(uint32_t index) {
 // Bits 0..3 to bit 0 of the bytes: the products do not overlap.
 NIBBLE_HD inline uint32_t SpreadBits(uint32_t four) {
   return (four * 0x00204081u) & 0x01010101u;
+}
+
+// The lowest bits of the four bytes to bits 0..3.
+NIBBLE_HD inline uint32_t GatherBits(uint32_t bytes) {
+  return ((bytes & 0x01010101u) * 0x10204080u) >> 28;
 }
 
 // ---- Elements e .. e + 3 in the bytes of a word; e is a multiple of 4.
@@ -260,6 +283,23 @@ struct AlignedQuad {
     return static_cast<uint32_t>(point >> (8 * (e % kDim)));
   }
 
+  template <int kGroup, class Index, bool kMagnitude, class B>
+  static NIBBLE_HD uint32_t Eval(Trellis<kGroup, Index, kMagnitude>,
+                                 const B& b, size_t e) {
+    using T = TrellisGenerator;
+    uint32_t x = Number(Index(), b, e / kGroup) + T::kFirst;
+    if (e % kGroup != 0) x *= T::Power(4);
+    uint32_t quad = 0;
+    for (int i = 0; i < 4; ++i) {
+      x *= T::kFactor;
+      const int v = static_cast<int>(T::Sum(x)) - T::kZero;
+      const uint32_t byte =
+          static_cast<uint8_t>(kMagnitude && v < 0 ? -v : v);
+      quad |= byte << (8 * i);
+    }
+    return quad;
+  }
+
   // One element, of any width: Scalar with wider loads.
   template <class Node, class B>
   static NIBBLE_HD uint32_t Number(Node node, const B& b, size_t e) {
@@ -281,6 +321,16 @@ struct AlignedQuad {
   template <class A, class C, class B>
   static NIBBLE_HD uint32_t Number(Or<A, C>, const B& b, size_t e) {
     return Number(A(), b, e) | Number(C(), b, e);
+  }
+
+  template <auto kM, class B>
+  static NIBBLE_HD uint32_t Number(BitPlanes<kM>, const B& b, size_t g) {
+    constexpr size_t kGroups = MemberBytes(kM) / 8;
+    const uint8_t* p = (b.*kM) + g % kGroups * 8;
+    const uint32_t low = LoadAligned<uint32_t, kAlign>(p) >> (g / kGroups);
+    const uint32_t high =
+        LoadAligned<uint32_t, kAlign>(p + 4) >> (g / kGroups);
+    return GatherBits(low) | (GatherBits(high) << 4);
   }
 
   // The signs of elements 8 g .. 8 g + 7, a bit each.
@@ -356,6 +406,59 @@ struct AlignedQuad {
   }
 };
 using Quad = AlignedQuad<1>;
+
+// ---- Numbers of 16 bits g .. g + 3 in a word of 64; g is a multiple of 4.
+struct Quad16 {
+  template <int kRun, auto kM, class B>
+  static uint64_t Eval(Field<8, kRun, kM>, const B& b, size_t g) {
+    return Spread(Load32((b.*kM) + g));
+  }
+  template <int kBits, int kRun, auto kM, class B>
+  static uint64_t Eval(Field<kBits, kRun, kM> node, const B& b, size_t g) {
+    return Spread(Quad::Eval(node, b, g));
+  }
+  template <int kBits, int kFirst, int kPer, int kPitch, int kRecord, auto kM,
+            class B>
+  static uint64_t Eval(RecordField<kBits, kFirst, kPer, kPitch, kRecord, kM>,
+                       const B& b, size_t g) {
+    if constexpr (kBits == 16 && kRecord == 2) {
+      return Load64((b.*kM) + 2 * g);
+    } else {  // four copies, each with another field at the bottom of its part
+      using P = RecordPos<kBits, kFirst, kPer, kPitch, kRecord>;
+      static_assert(kPer % 4 == 0 && kPitch == kBits && 5 * kBits < 16,
+                    "four fields of a word fit between two copies");
+      const uint64_t four = (P::template Load<1>((b.*kM) + P::Byte(g)) >>
+                             P::Shift(g)) &
+                            ((1u << (4 * kBits)) - 1);
+      constexpr int kStep = 16 - kBits;
+      constexpr uint64_t kCopies = 1 | (uint64_t{1} << kStep) |
+                                   (uint64_t{1} << (2 * kStep)) |
+                                   (uint64_t{1} << (3 * kStep));
+      return four * kCopies & kOnes * P::kMask;
+    }
+  }
+  template <int kGroup, class E, class B>
+  static uint64_t Eval(Each<kGroup, E>, const B& b, size_t g) {
+    static_assert(kGroup % 4 == 0, "four numbers are one");
+    return kOnes * Quad::Number(E(), b, g / kGroup);
+  }
+  template <int kShift, class E, class B>
+  static uint64_t Eval(Shl<kShift, E>, const B& b, size_t g) {
+    return Eval(E(), b, g) << kShift;
+  }
+  template <class A, class C, class B>
+  static uint64_t Eval(Or<A, C>, const B& b, size_t g) {
+    return Eval(A(), b, g) | Eval(C(), b, g);
+  }
+
+ private:
+  static constexpr uint64_t kOnes = 0x0001000100010001ull;
+
+  static uint64_t Spread(uint64_t bytes) {
+    const uint64_t halves = (bytes | (bytes << 16)) & 0x0000FFFF0000FFFFull;
+    return (halves | (halves << 8)) & 0x00FF00FF00FF00FFull;
+  }
+};
 
 // ---- The inverse of Scalar: puts codes where Scalar would read them.
 //
@@ -471,6 +574,24 @@ struct Store {
     const uint32_t number =
         byte * 243u / 256u + digit * PowerOf3(4 - Layout::Digit(e));
     byte = static_cast<uint8_t>((256 * number + 242) / 243);
+  }
+  template <int kGroup, class Index, bool kMagnitude, class B>
+  static NIBBLE_HD void Put(Trellis<kGroup, Index, kMagnitude>, B& b, size_t e,
+                            uint32_t index) {
+    Put(Index(), b, e / kGroup, index);
+  }
+  // All elements of a group bring the same number.
+  template <int kGroup, class E, class B>
+  static NIBBLE_HD void Put(Each<kGroup, E>, B& b, size_t e, uint32_t code) {
+    Put(E(), b, e / kGroup, code);
+  }
+  template <auto kM, class B>
+  static NIBBLE_HD void Put(BitPlanes<kM>, B& b, size_t g, uint32_t bits) {
+    constexpr size_t kGroups = MemberBytes(kM) / 8;
+    for (size_t i = 0; i < 8; ++i) {
+      OrByte<1>((b.*kM)[g % kGroups * 8 + i], static_cast<int>(g / kGroups),
+                bits >> i);
+    }
   }
   // All signs of a group of 8 at once: bit k of `mask` set if element e + k < 0.
   template <class Seven, class B>

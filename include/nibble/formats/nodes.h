@@ -160,6 +160,16 @@ struct PairLut {};
 template <class Layout, auto kMember>
 struct Base3 {};
 
+// kGroup weights at once, grown from the seed Index[e / kGroup] of 16 bits or
+// less (formats/trellis.h); kMagnitude: without their signs.
+template <int kGroup, class Index, bool kMagnitude = false>
+struct Trellis {};
+
+// Eight bits of eight bytes: element g has the bits of 8 g .. 8 g + 7, where bit
+// i of the member's bytes are the bits i * (its bytes) and so on.
+template <auto kMember>
+struct BitPlanes {};
+
 // ---- Sign nodes. Element e is negative if its bit is set.
 
 // Seven[e / 8] are the signs of the first seven of eight elements; the eighth
@@ -335,6 +345,11 @@ struct TableOf {
 template <class E, uint64_t... kWords>
 struct TableOf<Lut<E, kWords...>> : LutEntries<kWords...> {};
 
+template <int kGroup, class Index>
+struct IsSigned<Trellis<kGroup, Index, false>> {
+  static constexpr bool value = true;
+};
+
 // What is stored of E: the code in front of tables and before it gets a sign.
 template <class E>
 struct StoredOf {
@@ -410,6 +425,10 @@ template <class Grid, class Index>
 struct Width<GridPoints<Grid, Index>> {
   static constexpr int value = 8;
 };
+template <int kGroup, class Index, bool kMagnitude>
+struct Width<Trellis<kGroup, Index, kMagnitude>> {
+  static constexpr int value = 8;
+};
 
 // The grid of a format's codes, if it has one.
 template <class Codes>
@@ -425,10 +444,28 @@ struct GridOf<GridPoints<G, I>> {
   using Shifts = NoCodes;  // one bit per group, a part of the codes
   static constexpr size_t kDim = sizeof(typename G::Point);
 };
+template <int kGroup, class I, bool kMagnitude>
+struct GridOf<Trellis<kGroup, I, kMagnitude>> {
+  static constexpr bool kIsGrid = false;  // but stored in groups all the same
+  using Index = I;
+  using Shifts = NoCodes;
+  static constexpr size_t kDim = kGroup;
+};
 template <int kShift, int kGroup, class E, class Points>
 struct GridOf<Or<Shl<kShift, Each<kGroup, E>>, Points>> : GridOf<Points> {
   using Shifts = E;
   static constexpr int kShiftStep = 1 << kShift;
+};
+
+// What a trellis is made of.
+template <class Codes>
+struct TrellisOf {
+  static constexpr bool kIsTrellis = false;
+};
+template <int kSize, class Index, bool kIsMagnitude>
+struct TrellisOf<Trellis<kSize, Index, kIsMagnitude>> {
+  static constexpr bool kIsTrellis = true, kMagnitude = kIsMagnitude;
+  static constexpr int kGroup = kSize, kBits = Width<Index>::value;
 };
 
 }  // namespace formats

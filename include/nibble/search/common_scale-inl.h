@@ -145,6 +145,8 @@ class CommonScale<F, L, true> {
 
   void Allocate(Arena&, size_t) {}
 
+  // In place of Fit, for searches with a rule of their own.
+  void Set(float d) { d_ = d; }
   void Fit(const Slice<F, L>& slice, const float* scale,
            const float* curvature) {
     d_ = 0.0f;

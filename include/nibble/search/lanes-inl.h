@@ -23,8 +23,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 // Adding 1.5 * 2^23 rounds |x| < 2^22 to the nearest integer, ties to even.
 inline constexpr float kRoundMagic = 12582912.0f;
 
-struct HwyLanes {
-  using D = hn::CappedTag<float, 16>;
+// At most kMost lanes, a power of two.
+template <size_t kMost>
+struct HwyLanesUpTo {
+  using D = hn::CappedTag<float, kMost>;
   using DI = hn::RebindToSigned<D>;
   using DU = hn::RebindToUnsigned<D>;
   using V = hn::Vec<D>;
@@ -93,6 +95,15 @@ struct HwyLanes {
   static HWY_INLINE I OrI(I a, I b) { return hn::Or(a, b); }
   static HWY_INLINE I XorI(I a, I b) { return hn::Xor(a, b); }
   static HWY_INLINE I MinI(I a, I b) { return hn::Min(a, b); }
+  static HWY_INLINE I MaxI(I a, I b) { return hn::Max(a, b); }
+  static HWY_INLINE M LtI(I a, I b) {
+    return hn::RebindMask(D(), hn::Lt(a, b));
+  }
+  static HWY_INLINE int32_t LeastI(I a) { return hn::ReduceMin(DI(), a); }
+  // count + 1 where a < b.
+  static HWY_INLINE I CountLess(I count, I a, I b) {
+    return hn::Sub(count, hn::VecFromMask(DI(), hn::Lt(a, b)));
+  }
   template <int k>
   static HWY_INLINE I ShlI(I a) {
     return hn::ShiftLeft<k>(a);
@@ -143,6 +154,19 @@ struct HwyLanes {
     const hn::RebindToUnsigned<DP> du;
     return hn::BitCast(
         DP(), hn::SaturatedSub(hn::BitCast(du, a), hn::BitCast(du, b)));
+  }
+  // Both halves of every lane from one word.
+  static HWY_INLINE P RepeatP(int32_t pair) {
+    return hn::BitCast(DP(), SetI(pair));
+  }
+  static HWY_INLINE P SubP(P a, P b) { return hn::Sub(a, b); }
+  template <int k>
+  static HWY_INLINE P ShlP(P a) {
+    return hn::ShiftLeft<k>(a);
+  }
+  template <int k>
+  static HWY_INLINE P ShrP(P a) {
+    return hn::ShiftRight<k>(a);
   }
   static HWY_INLINE P MinP(P a, P b) { return hn::Min(a, b); }
   static HWY_INLINE P MulP(P a, P b) { return hn::Mul(a, b); }
@@ -214,6 +238,7 @@ struct HwyLanes {
     }
   }
 };
+using HwyLanes = HwyLanesUpTo<16>;
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace HWY_NAMESPACE

@@ -66,6 +66,10 @@ struct OneLane {
   static I OrI(I a, I b) { return a | b; }
   static I XorI(I a, I b) { return a ^ b; }
   static I MinI(I a, I b) { return a < b ? a : b; }
+  static I MaxI(I a, I b) { return a > b ? a : b; }
+  static M LtI(I a, I b) { return a < b; }
+  static int32_t LeastI(I a) { return a; }
+  static I CountLess(I count, I a, I b) { return count + (a < b ? 1 : 0); }
   template <int k>
   static I ShlI(I a) {
     return static_cast<I>(static_cast<uint32_t>(a) << k);
@@ -87,13 +91,28 @@ struct OneLane {
   };
   static P SetP(int i) { return {i, i}; }
   static P Pair(I first, I second) { return {first, second}; }
-  static P LoadP(const int32_t* p) { return {*p & 0xFFFF, *p >> 16}; }
+  static P LoadP(const int32_t* p) { return RepeatP(*p); }
   static void StoreP(P v, int32_t* p) {
     *p = OrI(v.first, ShlI<16>(v.second));
   }
   static P SubOrZeroP(P a, P b) {
     return {a.first > b.first ? a.first - b.first : 0,
             a.second > b.second ? a.second - b.second : 0};
+  }
+  static P RepeatP(int32_t pair) {
+    return {static_cast<int16_t>(pair), pair >> 16};
+  }
+  static P SubP(P a, P b) {
+    return {a.first - b.first, a.second - b.second};
+  }
+  template <int k>
+  static P ShlP(P a) {
+    return {static_cast<int16_t>(a.first * (1 << k)),
+            static_cast<int16_t>(a.second * (1 << k))};
+  }
+  template <int k>
+  static P ShrP(P a) {
+    return {a.first >> k, a.second >> k};
   }
   static P MinP(P a, P b) {
     return {a.first < b.first ? a.first : b.first,

@@ -13,6 +13,7 @@
 #include "nibble/search/codebook_search-inl.h"
 #include "nibble/search/coded_scale_search-inl.h"
 #include "nibble/search/ternary_search-inl.h"
+#include "nibble/search/trellis_search-inl.h"
 #include "nibble/search/two_level_search-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -30,6 +31,8 @@ struct SearchOf {
       return AffineBlockSearch<F, L>();
     } else if constexpr (kAffine) {
       return AffineSearch<F, L>();
+    } else if constexpr (formats::TrellisOf<typename F::Codes>::kIsTrellis) {
+      return TrellisSearch<F, L>();
     } else if constexpr (formats::GridOf<typename F::Codes>::kIsGrid) {
       return CodebookSearch<F, L>();
     } else if constexpr (kTwoLevel) {

@@ -282,6 +282,15 @@ struct Simd {
                   "digits are in element order");
     return Digits<kE, Layout, kM>(D8(), x);
   }
+  template <size_t kE, int kAt = 0, bool kBias = false, int kGroup, class Index,
+            bool kMagnitude, class X>
+  static HWY_INLINE V Eval(formats::Trellis<kGroup, Index, kMagnitude>,
+                           const X* HWY_RESTRICT x) {
+    static_assert(kAt == 0 && std::is_same<Order, LogicalOrder>::value,
+                  "whole bytes in element order");
+    static_assert(!(kMagnitude && kBias), "magnitudes have no bias");
+    return TrellisBytes<kE, kGroup, Index, kMagnitude, kBias>(x);
+  }
 
  private:
   // Members of pairs: sixteen-entry lookups of either half of the grid.
@@ -374,6 +383,85 @@ struct Simd {
           formats::Load64(p + kBytes - 8) >> (8 * (16 - kBytes));
       return hn::BitCast(
           d, hn::Dup128VecFromValues(d64, formats::Load64(p), high));
+    }
+  }
+
+  // -- Trellis codes: a seed in every 32-bit lane, times its power of K. Vector k
+  // of four has weights 4 k .. 4 k + 3 of every 16, so that packing in blocks of
+  // 128 bits puts all in order.
+
+  // The seeds of weights kE .. in 16-bit parts; a block has those of its four
+  // groups of 4, or the two (and two neighbours) of its groups of 8.
+  template <size_t kE, int kGroup, class Index, class D, class X>
+  static HWY_INLINE hn::Vec<D> Seeds(D d64, const X* HWY_RESTRICT x) {
+    constexpr size_t n = HWY_MAX_LANES_D(D), kFirst = kE / kGroup / 4 * 4;
+    if constexpr (n == 2 || (n == 4 && kGroup == 8)) {
+      return hn::Set(d64, formats::Quad16::Eval(Index(), *x, kFirst));
+    } else {
+      const hn::Half<D> dh;
+      return hn::Combine(d64, Seeds<kE + 4 * n, kGroup, Index>(dh, x),
+                         Seeds<kE, kGroup, Index>(dh, x));
+    }
+  }
+  // For vector kK: which bytes of the seeds go where, and the powers.
+  template <size_t kE, int kGroup, size_t kK>
+  struct TrellisLanes {
+    alignas(64) uint8_t bytes[64] = {};
+    alignas(64) uint32_t power[16] = {};
+    constexpr TrellisLanes() {
+      for (size_t lane = 0; lane < 16; ++lane) {
+        const size_t e = kE + lane / 4 * 16 + 4 * kK + lane % 4;
+        const size_t part = e / kGroup % 4;
+        bytes[4 * lane] = static_cast<uint8_t>(2 * part);
+        bytes[4 * lane + 1] = static_cast<uint8_t>(2 * part + 1);
+        bytes[4 * lane + 2] = bytes[4 * lane + 3] = 0x80;  // zero
+        power[lane] = formats::TrellisGenerator::Power(e % kGroup + 1);
+      }
+    }
+  };
+  // Sums of pairs of bytes, 0 .. 126, of vector kK.
+  template <size_t kE, int kGroup, size_t kK, class V64>
+  static HWY_INLINE hn::Vec<hn::Repartition<int16_t, D8>> TrellisPairs(
+      V64 seeds) {
+    using T = formats::TrellisGenerator;
+    static constexpr TrellisLanes<kE, kGroup, kK> kLanes;
+    const D8 d8;
+    const hn::Repartition<uint32_t, D8> d32;
+    const hn::Repartition<int16_t, D8> d16;
+    const auto seed = hn::BitCast(
+        d32, hn::TableLookupBytesOr0(hn::BitCast(d8, seeds),
+                                     hn::Load(d8, kLanes.bytes)));
+    const auto grown = hn::Mul(hn::Add(seed, hn::Set(d32, T::kFirst)),
+                               hn::Load(d32, kLanes.power));
+    const auto six = hn::And(grown, hn::Set(d32, T::kMask));
+    return hn::SatWidenMulPairwiseAdd(
+        d16, hn::BitCast(d8, six), hn::Set(hn::RebindToSigned<D8>(), 1));
+  }
+  template <size_t kE, int kGroup, class Index, bool kMagnitude, bool kBias,
+            class X>
+  static HWY_INLINE V TrellisBytes(const X* HWY_RESTRICT x) {
+    const D8 d8;
+    const hn::RebindToSigned<D8> di8;
+    const hn::Repartition<int16_t, D8> d16;
+    const auto ones = hn::Set(di8, 1);
+    const auto seeds = Seeds<kE, kGroup, Index>(
+        hn::Repartition<uint64_t, D8>(), x);
+    const auto low = hn::ReorderDemote2To(
+        d8, TrellisPairs<kE, kGroup, 0>(seeds),
+        TrellisPairs<kE, kGroup, 1>(seeds));
+    const auto high = hn::ReorderDemote2To(
+        d8, TrellisPairs<kE, kGroup, 2>(seeds),
+        TrellisPairs<kE, kGroup, 3>(seeds));
+    const V sums = hn::ReorderDemote2To(
+        d8, hn::SatWidenMulPairwiseAdd(d16, low, ones),
+        hn::SatWidenMulPairwiseAdd(d16, high, ones));
+    constexpr int kShift =
+        (kBias ? 128 : 0) - formats::TrellisGenerator::kZero;
+    const V v = hn::Add(sums, hn::Set(d8, static_cast<uint8_t>(kShift)));
+    if constexpr (kMagnitude) {
+      return hn::BitCast(d8, hn::Abs(hn::BitCast(di8, v)));
+    } else {
+      return v;
     }
   }
 
@@ -623,6 +711,24 @@ HWY_INLINE const uint8_t* SignBits(
         hn::And(hn::ShiftRight<kFirst>(w), hn::Set(d16, uint16_t{127}));
     const auto all = hn::Or(seven, EighthSigns(d16, seven, 1));
     hn::StoreU(hn::TruncateTo(d8, all), d8, buffer + i);
+  }
+  return buffer;
+}
+
+// A bit of every byte per run of as many weights as there are bytes.
+template <auto kM, class X>
+HWY_INLINE const uint8_t* SignBits(
+    formats::FreeSigns<formats::BitPlanes<kM>>, const X* HWY_RESTRICT x,
+    uint8_t* HWY_RESTRICT buffer) {
+  constexpr size_t kBytes = formats::MemberBytes(kM);
+  const hn::CappedTag<uint8_t, kBytes> d8;
+  for (size_t i = 0; i < kBytes; i += hn::Lanes(d8)) {
+    auto v = hn::LoadU(d8, (x->*kM) + i);
+    for (size_t bit = 0; bit < 8; ++bit) {
+      const auto set = hn::TestBit(v, hn::Set(d8, uint8_t{1}));
+      hn::StoreMaskBits(d8, set, buffer + (bit * kBytes + i) / 8);
+      v = hn::ShiftRight<1>(v);
+    }
   }
   return buffer;
 }
