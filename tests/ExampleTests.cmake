@@ -21,5 +21,5 @@ if(TARGET nibble-mixes)
                    --imatrix ${PROJECT_SOURCE_DIR}/data/kjv.imatrix.gguf
                    --candidates .* --scratch ${PROJECT_BINARY_DIR}/mixes.gguf)
   set_tests_properties("demo: the automatic mix beats every type and recipe"
-                       PROPERTIES LABELS demo TIMEOUT 900 RUN_SERIAL ON)
+                       PROPERTIES LABELS demo TIMEOUT 1800 RUN_SERIAL ON)
 endif()

@@ -4,6 +4,7 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <fstream>
 #include <map>
+#include <random>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -365,6 +366,35 @@ TEST_CASE("rules that are none are refused with the rule") {
     INFO(text << " -> " << status.message());
     CHECK_FALSE(status.ok());
     CHECK_THAT(status.message(), ContainsSubstring(std::string("'") + text));
+  }
+}
+
+TEST_CASE("a rule too long for the regular expressions is refused") {
+  const auto parse = [](size_t depth) {
+    Rule rule;
+    return ParseRule(
+        std::string(depth, '(') + "a" + std::string(depth, ')') + "=q4_0",
+        &rule);
+  };
+  REQUIRE(parse(2000).ok());
+  REQUIRE_THAT(parse(100000).message(), ContainsSubstring("too long"));
+}
+
+TEST_CASE("any bytes as a rules file are rules or a refusal in one line") {
+  const std::string letters = "attn_v()[]|*.\\=<>!%/n+-#0189 q4_Kkeepmainlayer";
+  std::mt19937 random(5);
+  for (int i = 0; i < 3000; ++i) {
+    std::string text;
+    for (auto length = random() % 60; length > 0; --length) {
+      const auto kind = random() % 50;
+      text += kind == 0   ? '\n'
+              : kind == 1 ? static_cast<char>(random() % 256)
+                          : letters[random() % letters.size()];
+    }
+    RuleFile file;
+    const Status status = ParseRules("any", text, &file);
+    INFO(text);
+    if (!status.ok()) REQUIRE(IsOneLine(status.message()));
   }
 }
 

@@ -76,7 +76,8 @@ std::vector<Rival> Rivals(const Arguments& arguments) {
   return chosen;
 }
 
-// `lost`: the mix is worse. A rival whose types this build lacks is left out.
+// `lost`: the mix is worse. A rival whose types this build lacks, or which
+// cannot hold the weights, is left out.
 Status Compare(const Arguments& arguments, const Rival& rival, MixCache* cache,
                bool* lost) {
   Recipe recipe;
@@ -84,7 +85,10 @@ Status Compare(const Arguments& arguments, const Rival& rival, MixCache* cache,
   NIBBLE_RETURN_IF_ERROR(SetRecipe(rival.name, &recipe));
   Result theirs, ours;
   const Status status = Quantize(arguments, recipe, {}, &theirs);
-  if (status.code() == StatusCode::kUnsupported) return OkStatus();
+  if (status.code() == StatusCode::kUnsupported ||
+      status.code() == StatusCode::kInvalidData) {
+    return OkStatus();
+  }
   NIBBLE_RETURN_IF_ERROR(status);
   MixOptions mix;
   mix.goal = {MixGoal::Kind::kBytes, static_cast<double>(theirs.bytes)};

@@ -21,8 +21,10 @@ namespace {
 // work for a tensor of 13 M. What is chosen is measured whole.
 constexpr uint64_t kSampleWeights = uint64_t{1} << 17;
 
-// Types for models trained in one to two bits: hopeless elsewhere.
-constexpr const char* kDefaultCandidates = ".*,-iq[12]_bn,-tq[12]_0,-q[12]_0";
+// Without types for models trained in one to two bits, hopeless elsewhere, and
+// without interleaved rows.
+constexpr const char* kDefaultCandidates =
+    ".*,-iq[12]_bn,-tq[12]_0,-q[12]_0,-.*_r[0-9]+";
 
 double BitsOf(Type type) { return FindTypeInfo(type)->bits_per_weight(); }
 
@@ -309,12 +311,13 @@ Status Chooser::MeasureSample(Subject* subject) {
   return OkStatus();
 }
 
-// A weight can be too large for the scales of a type, which is then not usable.
-// A weight that is no number is an error, whatever the type.
+// A weight can be too large for the scales of a type, or the rows too few: it
+// is then not usable. A weight that is no number is an error, whatever the
+// type.
 Status Chooser::Judge(const Tensor& tensor, const Status& status,
                       bool* usable) const {
   *usable = status.ok();
-  if (status.code() != StatusCode::kInvalidData) return status;
+  if (status.ok() || status.code() == StatusCode::kResource) return status;
   const std::string bad =
       FindBadWeight(RowsOf(tensor, *LibraryType(tensor.type)), 0, false);
   if (bad.empty()) return OkStatus();

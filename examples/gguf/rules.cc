@@ -18,6 +18,10 @@ constexpr const char* kNumbers[] = {"layer", "layers", "experts",
                                     "gqa",   "vocab",  "bits"};
 constexpr const char* kFlags[] = {"more_bits", "tied", "imatrix"};
 
+// std::regex compiles by recursion: 100,000 parentheses are a stack overflow.
+// A thousand layers in one rule are 4,000 bytes.
+constexpr size_t kMaxRuleBytes = 4096;
+
 template <size_t N>
 bool IsOneOf(const std::string& word, const char* const (&words)[N]) {
   return std::find(std::begin(words), std::end(words), word) != std::end(words);
@@ -218,6 +222,11 @@ bool Rule::Matches(const std::string& tensor_name,
 Status ParseRule(const std::string& text, Rule* rule) {
   constexpr const char* kForm = "REGEX [CONDITION...] = TYPE [| TYPE...]";
   const std::string where = "rule " + Quote(text);
+  if (text.size() > kMaxRuleBytes) {
+    return Failure(StatusCode::kInvalidArgument,
+                   "rule {}: {} bytes are too long (at most {})", Quote(text),
+                   text.size(), kMaxRuleBytes);
+  }
   *rule = Rule();
   rule->text = text;
   const size_t equals = text.rfind('=');
