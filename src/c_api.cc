@@ -200,6 +200,7 @@ int nibble_find_type_info(nibble_type type, nibble_type_info* out) {
   out->quantized = info->quantized;
   out->wants_importance = info->wants_importance;
   out->fallback = static_cast<nibble_type>(info->fallback);
+  out->inference_factor = info->inference_factor;
   return 1;
 }
 

@@ -15,7 +15,7 @@ constexpr TypeInfo InfoOf(Type type, const char* name, const char* symbol,
                   F::kBlock,    sizeof(typename F::Block),
                   F::kSub,      F::kRowHeader,
                   true,         F::kWantsImportance,
-                  fallback};
+                  fallback,     F::kInferenceFactor};
 }
 
 constexpr TypeInfo kQuantized[] = {
@@ -29,8 +29,8 @@ constexpr size_t kNumQuantized = sizeof(kQuantized) / sizeof(kQuantized[0]);
 
 constexpr TypeInfo Plain(Type type, const char* name, const char* symbol,
                          size_t bytes, const char* summary) {
-  return TypeInfo{type, name, symbol, summary, 1, bytes, 1, 0, false, false,
-                  type};
+  return TypeInfo{type, name,  symbol, summary, 1,   bytes,
+                  1,    0,     false,  false,   type, 1.0f};
 }
 constexpr TypeInfo kPlain[] = {
     Plain(Type::kF32, "f32", "F32", 4, "IEEE binary32"),

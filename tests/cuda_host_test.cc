@@ -458,6 +458,35 @@ std::vector<size_t> TestColumns() {
           1024 + F::kBlock, 2048 + F::kBlock, 4096};
 }
 
+TEST_CASE("the inference factor of the rows is that of the lanes' sums") {
+  ForEachFormat([](auto format) {
+    using F = typename decltype(format)::Format;
+    if constexpr (F::kInferenceFactor != 1.0f) {
+      const size_t cols = 1024, bytes = RowBytes(format.type, cols);
+      DeviceLikeBytes row(bytes), x = PackedTokens(1, cols, 32);
+      FillRows<F>(row.data(), 1, bytes, cols, 31);
+      const auto results = [&] {
+        std::vector<float> all;
+        for (uint32_t lane = 0; lane < kWarp; ++lane) {
+          float v[4];
+          cuda::ThreadDequantize<F, 1>(row.data(), lane, v);
+          all.insert(all.end(), v, v + 4);
+          all.push_back(OrderedLaneSum<F>(row.data(), x.data(), cols, lane));
+        }
+        return all;
+      };
+      const std::vector<float> stored = results();
+      const float d = F::kInferenceFactor * Reader<F>::RowScale(row.data());
+      memcpy(row.data(), &d, sizeof(d));
+      const std::vector<float> scaled = results();
+      for (size_t i = 0; i < stored.size(); ++i) {
+        const double want = double{F::kInferenceFactor} * double{stored[i]};
+        REQUIRE(std::fabs(scaled[i] - want) <= 1e-5 * std::fabs(want) + 1e-37);
+      }
+    }
+  });
+}
+
 TEST_CASE("every lane's sum is the documented one, bit for bit") {
   ForEachFormat([](auto format) {
     using F = typename decltype(format)::Format;

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "nibble/dequantize.h"
+#include "nibble/matmul.h"
 #include "nibble/simd/int8_row_chunk.h"
 #include "tests/for_each.h"
 #include "tests/guarded_bytes.h"
@@ -393,6 +395,44 @@ TEST_CASE("arguments that do not fit are refused, and nothing is written") {
   REQUIRE(Dot(row, p.packed, 0, nullptr).code() == invalid);
   REQUIRE(result == 42.0f);
   REQUIRE(y == std::vector<float>(y.size(), 42.0f));
+}
+
+// Everything is linear in the row's scale: TypeInfo::inference_factor may go to
+// it or to the results, of whichever verb.
+TEST_CASE("the inference factor of the rows is that of the results") {
+  ForEachFormat([](auto format) {
+    using F = typename decltype(format)::Format;
+    const float factor = FindTypeInfo(format.type)->inference_factor;
+    REQUIRE(factor == F::kInferenceFactor);
+    if constexpr (F::kInferenceFactor != 1.0f) {
+      Problem<F> p(format, 5, 512, 3, 0, 77);
+      const std::vector<float> x = RandomActivations(p.tokens * p.cols, 78);
+      const auto results = [&] {
+        std::vector<float> all = Multiply(p), y(p.tokens * p.rows);
+        REQUIRE(Matmul(p.Weights(), FloatMatrix(x.data(), p.tokens, p.cols),
+                       FloatMatrix(y.data(), p.tokens, p.rows))
+                    .ok());
+        all.insert(all.end(), y.begin(), y.end());
+        y.resize(p.rows * p.cols);
+        REQUIRE(Dequantize(p.Weights(),
+                           FloatMatrix(y.data(), p.rows, p.cols))
+                    .ok());
+        all.insert(all.end(), y.begin(), y.end());
+        return all;
+      };
+      std::vector<float> stored = results();
+      for (size_t r = 0; r < p.rows; ++r) {
+        uint8_t* header = p.bytes.data() + 1 + r * p.stride;
+        const float d = factor * Reader<F>::RowScale(header);
+        memcpy(header, &d, sizeof(d));
+      }
+      const std::vector<float> scaled = results();
+      for (size_t i = 0; i < stored.size(); ++i) {
+        const double want = double{factor} * double{stored[i]};
+        REQUIRE(std::fabs(scaled[i] - want) <= 1e-5 * std::fabs(want) + 1e-37);
+      }
+    }
+  });
 }
 
 }  // namespace

@@ -35,6 +35,12 @@ struct TypeInfo {
   bool quantized;            // false for F32, F16, BF16
   bool wants_importance;     // quality suffers badly without an imatrix
   Type fallback;             // see FallbackType
+  // Makers of IQ2_KT (1.05) and IQ3_KT (1.01) files compute with row scales this
+  // much larger than the stored ones, which shrink weights a little, but decode
+  // with the stored ones. So do all our verbs, everywhere. Who wants the former
+  // multiplies by it: decoded weights or products, which are linear in the scale,
+  // or the f32 in front of every row, once. 1 for all other types.
+  float inference_factor;
 
   // Bits per weight of the blocks; a row header adds 8 * bytes / columns.
   double bits_per_weight() const noexcept {

@@ -73,6 +73,7 @@ typedef struct nibble_type_info {
   int quantized;            /* 0 for F32, F16 and BF16 */
   int wants_importance;     /* quality suffers badly without importance */
   nibble_type fallback;     /* see nibble_fallback_type */
+  float inference_factor;   /* on row scales, 1 mostly: see nibble/type.h */
 } nibble_type_info;
 
 /* How many quantized types there are, and the one at index; an index too large

@@ -45,7 +45,7 @@ struct FormatBase {
   static constexpr bool kMagnitudeCounts = true;
   static constexpr bool kTernary = false;  // searches write levels -1, 0 and 1
   // What the row's scale is multiplied by where the files' maker computes with
-  // it, though not where it decodes: see TypeInfo::inference_factor.
+  // it, though not where it decodes: see TypeInfo::inference_factor (type.h).
   static constexpr float kInferenceFactor = 1.0f;
 };
 
