@@ -39,6 +39,18 @@ struct RowAfterRow {
   }
 };
 
+// By bits: kSpan bits hold the 32 weights of all rows. For BitString.
+template <int kSpan, int kFirst, int kRow, int kPair, int kOdd>
+struct SpanBits {
+  static constexpr size_t At(size_t S, size_t r, size_t g) {
+    return kSpan * S + kFirst + kRow * r + kPair * (g / 2) + kOdd * (g % 2);
+  }
+};
+
+// Element i is the kBits bits from bit i of a member, all in one 16-bit word.
+template <int kBits, auto kMember>
+struct BitString {};
+
 // Element e is bit e % kPer of E[e / kPer].
 template <int kPer, class E>
 struct BitOf {};
@@ -87,9 +99,21 @@ struct Numbers {
     return (stored ^ (stored << 1)) & ((1u << kBits) - 1);
   }
 
+  template <int kBits, auto kM, class B>
+  static uint32_t Get(BitString<kBits, kM>, const B& b, size_t i) {
+    return (Load16((b.*kM) + i / 16 * 2) >> (i % 16)) & ((1u << kBits) - 1);
+  }
+
   template <class Node, class B>
   static void Put(Node, B& b, size_t i, uint32_t v) {
     Store::Put(Node(), b, i, v);
+  }
+  template <int kBits, auto kM, class B>
+  static void Put(BitString<kBits, kM>, B& b, size_t i, uint32_t v) {
+    uint8_t* p = (b.*kM) + i / 16 * 2;
+    const uint32_t word = Load16(p) | (v & ((1u << kBits) - 1)) << (i % 16);
+    p[0] = static_cast<uint8_t>(word);
+    p[1] = static_cast<uint8_t>(word >> 8);
   }
   template <int kPer, class E, class B>
   static void Put(BitOf<kPer, E>, B& b, size_t i, uint32_t v) {

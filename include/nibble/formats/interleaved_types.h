@@ -364,6 +364,43 @@ struct IQ3_S_R4 : InterleavedBase<IQ3_S, 4> {
   using Codes = StraightQuads<1, &Group::signs>;
 };
 
+// Per 32 weights of the rows: 16 bytes of low index bits, four words with the
+// rest.
+struct IQ1_S_R4 : InterleavedBase<IQ1_S_ROW, 4> {
+  struct Group {
+    uint8_t bits[192];
+  };
+  template <int kBits>
+  using String = BitString<kBits, &Group::bits>;
+  using Groups = List<
+      PerGroup<4, Field<8, 32, &BaseBlock::qs>, String<8>,
+               SpanBits<192, 0, 8, 64, 32>>,
+      PerGroup<4, RecordField<3, 0, 4, 3, 2, &BaseBlock::qh>, String<3>,
+               SpanBits<192, 128, 16, 6, 3>>,
+      PerGroup<1, WordField<3, 12, &BaseBlock::qh>, String<3>,
+               SpanBits<192, 140, 16, 0, 0>>,
+      PerGroup<1, WordField<1, 15, &BaseBlock::qh>, String<1>,
+               SpanBits<192, 143, 16, 0, 0>>>;
+  using BaseCodes = NoCodes;
+};
+
+// 16 bytes of low index bits, eight of nibbles, four of scales.
+struct IQ1_M_R4 : InterleavedBase<IQ1_M_ROW, 4> {
+  struct Group {
+    uint8_t bits[224];
+  };
+  template <int kBits>
+  using String = BitString<kBits, &Group::bits>;
+  using Groups = List<
+      PerGroup<4, Field<8, 32, &BaseBlock::qs>, String<8>,
+               SpanBits<224, 0, 8, 64, 32>>,
+      PerGroup<4, Field<4, 1, &BaseBlock::qh>, String<4>,
+               SpanBits<224, 128, 8, 32, 4>>,
+      PerGroup<2, Field<4, 1, &BaseBlock::scales>, String<4>,
+               SpanBits<224, 192, 8, 0, 4>>>;
+  using BaseCodes = NoCodes;
+};
+
 }  // namespace formats
 }  // namespace nibble
 
