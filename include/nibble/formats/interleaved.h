@@ -67,6 +67,10 @@ struct RunningParity {};
 template <int kBits, int kH, int kB, int kA, auto kMember>
 struct RowQuads {};
 
+// 8-bit codes with the top bit turned: unsigned, 128 more than the base's.
+template <class E>
+struct Biased {};
+
 template <int kRows, int kBits, int kH, int kB, int kA>
 struct QuadPos {
   static constexpr size_t kBytes = 4 * kRows * kBits;  // of 32 weights each
@@ -136,6 +140,10 @@ struct GroupQuads {
     return (Load32((g.*kM) + P::Byte(r, q)) >> P::Shift(r, q)) &
            Repeat8((1u << kBits) - 1);
   }
+  template <class E, class G>
+  static uint32_t Eval(Biased<E>, const G& g, size_t r, size_t q) {
+    return Eval(E(), g, r, q) ^ 0x80808080u;
+  }
   template <int k, class E, class G>
   static uint32_t Eval(Shl<k, E>, const G& g, size_t r, size_t q) {
     return Eval(E(), g, r, q) << k;
@@ -154,6 +162,10 @@ struct GroupQuads {
     const uint32_t bits = codes & Repeat8((1u << kBits) - 1);
     const uint32_t word = Load32(at) | (bits << P::Shift(r, q));
     memcpy(at, &word, sizeof(word));
+  }
+  template <class E, class G>
+  static void Put(Biased<E>, G& g, size_t r, size_t q, uint32_t codes) {
+    Put(E(), g, r, q, codes ^ 0x80808080u);
   }
   template <int k, class E, class G>
   static void Put(Shl<k, E>, G& g, size_t r, size_t q, uint32_t codes) {

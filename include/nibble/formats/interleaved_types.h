@@ -67,6 +67,42 @@ struct IQ4_NL_R4 : InterleavedBase<IQ4_NL, 4> {
   using Codes = FourRowQuads<4, &Group::qs>;
 };
 
+struct MXFP4_R8 : InterleavedBase<MXFP4, 8> {
+  struct Group {
+    Exponent8 d[8];
+    uint8_t qs[128];
+  };
+  using Copies = List<Copy<&BaseBlock::d, &Group::d>>;
+  using Codes = StraightQuads<4, &Group::qs>;
+};
+
+// Blocks of 64 under a scale per row.
+struct IQ2_BN_R4 : InterleavedBase<IQ2_BN, 4> {
+  struct Group {
+    uint8_t qs[64];
+  };
+  using Codes = FourRowQuads<2, &Group::qs>;
+};
+
+// Blocks of 256 under one scale. Files made by machines with VNNI and others
+// differ in Q8_K_R16: that its codes are biased by 128 is the definition.
+struct Q8_K_R8 : InterleavedBase<Q8_K_ROW, 8> {
+  struct Group {
+    Word16 d[8];
+    uint8_t qs[2048];
+  };
+  using Copies = List<Copy<&BaseBlock::d, &Group::d>>;
+  using Codes = StraightQuads<8, &Group::qs>;
+};
+struct Q8_K_R16 : InterleavedBase<Q8_K_ROW, 16> {
+  struct Group {
+    Word16 d[16];
+    uint8_t qs[4096];
+  };
+  using Copies = List<Copy<&BaseBlock::d, &Group::d>>;
+  using Codes = Biased<StraightQuads<8, &Group::qs>>;
+};
+
 // Two neighbours of a BF16 row, as one block of four bytes.
 struct BF16Pair : FormatBase {
   struct Block {
