@@ -147,14 +147,17 @@ struct Slice {
     }
   }
 
-  // w = p * sqrt(sigma2 + x^2), sigma2 = 2 * mean x^2 over 256.
+  // w = p * sqrt(sigma2 + x^2), sigma2 = 2 * mean x^2 over 256. Zeros under the
+  // scale of a row that is not zero keep a little weight: a format without a
+  // zero level must choose its least one for them.
   void WeighByMagnitude(const float* importance) {
     for (size_t b = 0; b < subs; b += kGroup) {
       const size_t end = std::min(b + kGroup, subs);
       float total = 0.0f;
       for (size_t s = b; s < end; ++s) total = total + sum[s];
       const float sigma2 = 2.0f * total / static_cast<float>((end - b) * kSub);
-      std::fill(sum + b, sum + end, sigma2);
+      constexpr float kLeast = F::kRowHeader != 0 ? 0x1p-48f : 0.0f;
+      std::fill(sum + b, sum + end, std::max(sigma2, kLeast));
     }
     for (size_t t = 0; t < tiles; ++t) {
       const auto sigma2 = L::Load(sum + t * L::kLanes);
