@@ -83,6 +83,13 @@ struct RecordShifts {
   }
 };
 
+#undef NIBBLE_LOOKUP_INLINE
+#if HWY_TARGET == HWY_SSE2
+#define NIBBLE_LOOKUP_INLINE HWY_NOINLINE
+#else
+#define NIBBLE_LOOKUP_INLINE HWY_INLINE
+#endif
+
 // Evaluates positions [kE, kE + lanes) of the 256-weight chunk that starts at
 // block x (several small blocks, or one of 256), in the element order `Order`.
 // kBias flips the top bit of signed codes: code + 128, for unsigned multiplies.
@@ -504,9 +511,11 @@ struct Simd {
                                               hn::BitCast(di8, a)));
   }
   // Tables of 16 take one lookup; longer ones a lookup per 16, merged by the
-  // upper bits of the index, where no instruction spans them.
+  // upper bits of the index, where no instruction spans them. SSE2 has none at
+  // all: sixteen loads, which unrolled kernels call (inlined they made 50 of the
+  // 55 KB of a panel's unpacking).
   template <class Entries, bool kBias>
-  static HWY_INLINE V Lookup(V index) {
+  static NIBBLE_LOOKUP_INLINE V Lookup(V index) {
     if constexpr (Entries::kSize <= 16) {
       return hn::TableLookupBytes(TablePart<Entries, kBias, 0>(), index);
     } else if constexpr (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL) {
