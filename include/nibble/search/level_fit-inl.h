@@ -150,7 +150,8 @@ struct LevelFit {
   using Refiner = Refine<L, Levels, kSub * L::kLanes>;
   static constexpr bool kTable =
       formats::TableOf<typename F::Codes>::kSize != 0;
-  static constexpr int kAtOnce = Levels::kCount == 2 ? 1 : kTable ? 2 : 4;
+  static constexpr int kAtOnce =
+      Levels::kCount == 2 ? 1 : kTable && Levels::kCount > 4 ? 2 : 4;
 
   static HWY_INLINE void Scan(const float* y, const float* w,
                               const LevelPlan& plan, ScaleFit<L>& best) {

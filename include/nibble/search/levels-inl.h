@@ -114,8 +114,9 @@ struct ListedLevels {
   }
 };
 
-// Four levels: three comparisons, less than any lookup. Midpoints go to the
-// upper level, here and below.
+// Four or eight levels: a comparison and a blend for each, less than a lookup
+// (eight levels: IQ3_K 59 -> 87 million weights/s on AVX2; sixteen: 63 -> 60).
+// Midpoints go to the upper level, here and below.
 template <class L, class Entries>
 struct FewLevels : ListedLevels<L, Entries> {
   using V = typename L::V;
@@ -126,7 +127,7 @@ struct FewLevels : ListedLevels<L, Entries> {
     for (int k = 1; k < Entries::kCount; ++k) {
       const float below = FewLevels::At(k - 1), above = FewLevels::At(k);
       const auto up = L::Ge(z, L::Set(0.5f * (below + above)));
-      level = L::Add(level, L::IfElse0(up, L::Set(above - below)));
+      level = L::If(up, L::Set(above), level);
     }
     return level;
   }
@@ -403,7 +404,7 @@ struct LevelsOf<L, F, formats::Lut<E, kWords...>> {
   using Entries = formats::LutEntries<kWords...>;
   template <int kCount>
   static auto Pick() {
-    if constexpr (kCount <= 4) {
+    if constexpr (kCount <= 8) {
       return FewLevels<L, Entries>();
     } else if constexpr (kCount <= 16) {
       return TableLevels<L, Entries>();
