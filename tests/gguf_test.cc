@@ -121,7 +121,8 @@ TEST_CASE("a type with a row header takes rows times row bytes") {
 TEST_CASE("the sizes of types agree with the library's") {
   for (const TypeInfo& info : QuantizedTypes()) {
     const TensorType* type = FindTensorType(TypeId(info.type));
-    REQUIRE(type != nullptr);
+    REQUIRE((type != nullptr) == StoredInFiles(info.type));
+    if (type == nullptr) continue;
     CHECK(type->name == std::string(info.name));
     CHECK(type->RowBytes(768) == RowBytes(info.type, 768));
     CHECK(type->file_type != 1024);  // programs know models of this type

@@ -381,6 +381,40 @@ TEST_CASE("requantizing equals quantizing the decoded weights") {
   REQUIRE(again.Data("b.f32.weight") == direct.Data("b.f32.weight"));
 }
 
+TEST_CASE("rows go into groups and come out of them as they were") {
+  constexpr uint32_t kQ8_0_R8 = 208;
+  const auto to = [](uint32_t id, bool requantize = false) {
+    return [=](ModelOptions& options) {
+      options.recipe.type = static_cast<Type>(id);
+      options.recipe.allow_requantize = requantize;
+    };
+  };
+  GgufBuilder builder;
+  builder.FloatTensor("w.weight", {64, 24}, RandomWeights(64 * 24, 3));
+  builder.FloatTensor("five.weight", {64, 5}, RandomWeights(64 * 5, 4));
+  const Run rows(builder.Build());
+  const Run groups(ReadAll(rows.options.output), to(kQ8_0_R8));
+  INFO(groups.status.message());
+  REQUIRE(groups.status.ok());
+  const Contents& after = groups.output.contents();
+  REQUIRE(after.FindTensor("w.weight")->type == kQ8_0_R8);
+  REQUIRE(after.FindTensor("five.weight")->type == kQ8_0);  // no whole group
+  REQUIRE(after.metadata.Unsigned("general.file_type") == 207);
+  REQUIRE(groups.Data("w.weight") != rows.Data("w.weight"));
+
+  const Run direct(builder.Build(), to(kQ8_0_R8));
+  REQUIRE(direct.Data("w.weight") == groups.Data("w.weight"));
+  const Run back(ReadAll(groups.options.output), to(kQ8_0));
+  REQUIRE(back.Data("w.weight") == rows.Data("w.weight"));
+  const uint32_t q4_0 = TypeId(Type::kQ4_0);
+  const Run refused(ReadAll(groups.options.output), to(q4_0));
+  REQUIRE_THAT(refused.status.message(),
+               ContainsSubstring("already quantized to q8_0_r8"));
+  const Run from_groups(ReadAll(groups.options.output), to(q4_0, true));
+  const Run from_rows(ReadAll(rows.options.output), to(q4_0, true));
+  REQUIRE(from_groups.Data("w.weight") == from_rows.Data("w.weight"));
+}
+
 TEST_CASE("a float type as the goal converts") {
   const Run run(SmallModel().Build(), [](ModelOptions& options) {
     options.recipe.type = Type::kF16;

@@ -18,6 +18,7 @@
 #include "gguf/quantize_tensor.h"
 #include "gguf/report.h"
 #include "nibble/cpu.h"
+#include "nibble/transcode.h"
 #include "nibble/validate.h"
 
 namespace nibble::gguf {
@@ -173,6 +174,7 @@ Status RunDemo(const Arguments& arguments) {
   PrintHead(arguments, pool.threads());
   std::vector<Line> lines;
   for (const TypeInfo& info : QuantizedTypes()) {
+    if (!StoredInFiles(info.type)) continue;
     Line line;
     NIBBLE_RETURN_IF_ERROR(Prefix(
         info.name, MeasureType(arguments, info, pool, read_back, &line)));

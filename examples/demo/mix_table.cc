@@ -16,6 +16,7 @@
 #include "gguf/failure.h"
 #include "gguf/quantize_model.h"
 #include "gguf/report.h"
+#include "nibble/transcode.h"
 
 namespace nibble::gguf {
 namespace {
@@ -60,6 +61,7 @@ struct Rival {
 std::vector<Rival> Rivals(const Arguments& arguments) {
   std::vector<Rival> rivals;
   for (const TypeInfo& info : QuantizedTypes()) {
+    if (!StoredInFiles(info.type)) continue;
     rivals.push_back({info.name, true});
   }
   for (const BuiltinRecipe& recipe : BuiltinRecipes()) {

@@ -38,6 +38,7 @@ Status ParseCandidates(const std::string& list, std::vector<Type>* types) {
     try {
       const std::regex pattern(removes ? item.substr(1) : item, flags);
       for (const TypeInfo& info : QuantizedTypes()) {
+        if (!StoredInFiles(info.type)) continue;
         if (!std::regex_match(info.name, pattern)) continue;
         found = true;
         const std::pair key(info.bits_per_weight(), TypeId(info.type));
@@ -379,7 +380,7 @@ Status Chooser::PlanSkeleton() {
   NIBBLE_RETURN_IF_ERROR(MakePlan(context_.model, recipe_, &plans_));
   for (Subject& subject : subjects_) {
     const TensorPlan& plan = plans_[subject.index];
-    const Type type = *LibraryType(plan.type);
+    const Type type = *RowType(plan.type);
     if (subject.Find(type) == nullptr && FindTypeInfo(type)->quantized) {
       subject.candidates.push_back({type, plan.bytes});
     }
@@ -401,7 +402,7 @@ void Chooser::LimitSteps() {
     return std::distance(sizes.begin(), sizes.lower_bound(BitsOf(type)));
   };
   for (Subject& subject : subjects_) {
-    const auto middle = rung(*LibraryType(plans_[subject.index].type));
+    const auto middle = rung(*RowType(plans_[subject.index].type));
     std::vector<Candidate> near;
     for (const Candidate& candidate : subject.candidates) {
       const auto distance = std::abs(rung(candidate.type) - middle);
@@ -417,7 +418,7 @@ void Chooser::LimitSteps() {
 Status Chooser::MeasureSkeleton() {
   for (Subject& subject : subjects_) {
     Candidate* candidate =
-        subject.Find(*LibraryType(plans_[subject.index].type));
+        subject.Find(*RowType(plans_[subject.index].type));
     if (candidate == nullptr || !candidate->usable || candidate->exact) {
       continue;
     }
@@ -435,13 +436,13 @@ Status Chooser::MeasureFixed() {
   for (size_t i = 0; i < plans_.size(); ++i) {
     const TensorPlan& plan = plans_[i];
     if (subjects.count(i) != 0 || plan.copies() ||
-        !FindTypeInfo(static_cast<Type>(plan.type))->quantized) {
+        !FindTypeInfo(*RowType(plan.type))->quantized) {
       continue;
     }
     NIBBLE_RETURN_IF_ERROR(Check());
     NIBBLE_RETURN_IF_ERROR(
         Exact(*plan.source, context_.imatrix.Find(plan.source->name),
-              static_cast<Type>(plan.type), &fixed_errors_[i]));
+              *RowType(plan.type), &fixed_errors_[i]));
     fixed_errors_[i] =
         Scaled(fixed_errors_[i], ScaleOf(options_.objective, *plan.source,
                                          fixed_errors_[i].weighted_square));
@@ -495,7 +496,7 @@ Status Chooser::Solve() {
     for (size_t c = 0; c < subject.candidates.size(); ++c) {
       const Candidate& candidate = subject.candidates[c];
       if (!candidate.usable) continue;
-      const double size = SizeOf(PlanOf(*subject.tensor, candidate.type));
+      const double size = SizeOf(PlanOf(*subject.tensor, TypeId(candidate.type)));
       const double error =
           subject.scale * subject.Estimate(candidate).weighted_error;
       classes.back().push_back(ByError() ? Option{size, error}
@@ -578,7 +579,7 @@ void Chooser::Describe(Mix* mix) const {
   for (const Subject& subject : subjects_) {
     const Candidate& pick = subject.candidates[subject.pick];
     picks[subject.index] = &pick;
-    mix->plans[subject.index] = PlanOf(*subject.tensor, pick.type);
+    mix->plans[subject.index] = PlanOf(*subject.tensor, TypeId(pick.type));
   }
   for (size_t i = 0; i < plans_.size(); ++i) {
     const TensorPlan& plan = mix->plans[i];

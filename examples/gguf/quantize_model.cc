@@ -172,8 +172,9 @@ TensorReport ModelJob::DescribeTensor(const TensorPlan& plan) const {
   report.bytes_before = tensor.bytes;
   report.bytes_after = plan.bytes;
   report.note = plan.note;
-  report.quantized =
-      !plan.copies() && FindTypeInfo(static_cast<Type>(plan.type))->quantized;
+  const std::optional<Type> rows = RowType(plan.type);
+  report.quantized = !plan.copies() && FindTypeInfo(*rows)->quantized &&
+                     rows != RowType(tensor.type);
   const Importance* importance = ImportanceOf(tensor);
   if (!report.quantized || importance == nullptr) return report;
   const auto& has_data = importance->has_data;
@@ -208,10 +209,9 @@ void ModelJob::WarnAboutImportance() {
   size_t count = 0;
   std::string first;
   for (const TensorReport& tensor : report_.tensors) {
-    const TypeInfo* info = FindTypeInfo(static_cast<Type>(tensor.to));
-    if (!tensor.quantized || tensor.has_importance || !info->wants_importance) {
-      continue;
-    }
+    if (!tensor.quantized || tensor.has_importance) continue;
+    const TypeInfo* info = FindTypeInfo(*RowType(tensor.to));
+    if (!info->wants_importance) continue;
     if (count++ == 0)
       first = fmt::format("{} to {}", Quote(tensor.name), info->name);
   }
@@ -261,14 +261,25 @@ Status ModelJob::WriteTensor(size_t index) {
   const TensorPlan& plan = plans_[index];
   const Tensor& tensor = *plan.source;
   if (plan.copies()) return CopyTensor(tensor);
+  const Type type = *RowType(plan.type);
+  std::vector<uint8_t> groups;
   const auto sink = [&](const PackedChunk& chunk) {
-    NIBBLE_RETURN_IF_ERROR(writer_.Write(chunk.data, chunk.bytes));
+    const uint8_t* data = chunk.data;
+    if (const InterleavedInfo* info = Interleaved(plan.type)) {
+      groups.resize(chunk.bytes);
+      const ConstMatrix rows(type, chunk.data, chunk.weights / tensor.cols(),
+                             tensor.cols());
+      NIBBLE_RETURN_IF_ERROR(
+          Interleave(rows, info->type, groups.data(), groups.size()));
+      data = groups.data();
+    }
+    NIBBLE_RETURN_IF_ERROR(writer_.Write(data, chunk.bytes));
     return Advance(index, chunk.weights, false);
   };
   TensorResult result;
   NIBBLE_RETURN_IF_ERROR(Prefix(
-      options_.input, quantizer_.Run(tensor, static_cast<Type>(plan.type),
-                                     ImportanceOf(tensor), sink, &result)));
+      options_.input, quantizer_.Run(tensor, type, ImportanceOf(tensor), sink,
+                                     &result)));
   report_.tensors[index].error = result.error;
   report_.tensors[index].seconds = result.seconds;
   return OkStatus();

@@ -16,6 +16,7 @@ namespace {
 // Long enough to keep many threads busy, short enough for a lively progress bar
 // and for buffers of a few tens of MB.
 constexpr uint64_t kChunkWeights = uint64_t{4} << 20;
+constexpr uint64_t kGroupRows = 16;  // the most that are interleaved
 
 bool IsFloat(Type type) { return !FindTypeInfo(type)->quantized; }
 
@@ -54,7 +55,9 @@ Status TensorQuantizer::Run(const Tensor& tensor, Type type,
   *result = TensorResult();
   const size_t matrices = importance != nullptr ? importance->matrices : 1;
   const uint64_t rows = tensor.rows() / matrices;
-  const uint64_t step = std::max<uint64_t>(kChunkWeights / tensor.cols(), 1);
+  // Whole groups of every interleaved type.
+  const uint64_t step =
+      (kChunkWeights / tensor.cols() / kGroupRows + 1) * kGroupRows;
   for (size_t m = 0; m < matrices; ++m) {
     const float* p = importance != nullptr ? importance->Of(m) : nullptr;
     for (uint64_t r = 0; r < rows; r += step) {
@@ -71,10 +74,13 @@ Status TensorQuantizer::Run(const Tensor& tensor, Type type,
 Status TensorQuantizer::RunRows(const Tensor& tensor, RowRange range, Type type,
                                 const float* importance, const ChunkSink& sink,
                                 TensorResult* result) {
-  const Type stored_type = *LibraryType(tensor.type);
-  ConstMatrix source;
-  NIBBLE_RETURN_IF_ERROR(Decode(
-      RowsOf(tensor, stored_type).Rows(range.begin, range.end), &source));
+  ConstMatrix stored, source;
+  NIBBLE_RETURN_IF_ERROR(ReadRows(tensor, range, &stored));
+  if (stored.type == type) {  // only the layout changes
+    return sink({stored.data, stored.rows * stored.stride_bytes,
+                 stored.rows * stored.cols});
+  }
+  NIBBLE_RETURN_IF_ERROR(Decode(stored, &source));
   packed_.resize(source.rows * RowBytes(type, source.cols));
   const MutableMatrix packed(type, packed_.data(), source.rows, source.cols);
   Status status = Pack(source, importance, packed, result);
@@ -90,6 +96,24 @@ Status TensorQuantizer::RunRows(const Tensor& tensor, RowRange range, Type type,
   NIBBLE_RETURN_IF_ERROR(
       AddError(source, packed, importance, pool_, &result->error));
   return sink({packed_.data(), packed_.size(), source.rows * source.cols});
+}
+
+// Rows as they lie in the file, or taken out of their groups.
+Status TensorQuantizer::ReadRows(const Tensor& tensor, RowRange range,
+                                 ConstMatrix* rows) {
+  const Type type = *RowType(tensor.type);
+  const InterleavedInfo* info = Interleaved(tensor.type);
+  if (info == nullptr) {
+    *rows = RowsOf(tensor, type).Rows(range.begin, range.end);
+    return OkStatus();
+  }
+  const size_t row_bytes = RowBytes(type, tensor.cols());
+  const size_t count = range.end - range.begin;
+  rows_.resize(count * row_bytes);
+  const MutableMatrix out(type, rows_.data(), count, tensor.cols());
+  *rows = out;
+  return Deinterleave(info->type, tensor.data + range.begin * row_bytes,
+                      rows_.size(), out);
 }
 
 // Floats pass as they are; packed rows are decoded to F32.

@@ -40,7 +40,9 @@ class TensorQuantizer {
       : search_(search), weights_(weights), pool_(pool) {}
 
   // Converts `tensor` (floats, or a type the library decodes) to `type` (also
-  // F32, F16 or BF16) and hands the rows to `sink`. `importance` may be null.
+  // F32, F16 or BF16) and hands the rows to `sink`, a multiple of 16 at a
+  // time but for the last. Rows that are of `type` already stay what they are.
+  // `importance` may be null.
   // Errors name the tensor and, for NaN, infinite or too large weights, the
   // row and the column.
   Status Run(const Tensor& tensor, Type type, const Importance* importance,
@@ -50,6 +52,7 @@ class TensorQuantizer {
   Status RunRows(const Tensor& tensor, RowRange range, Type type,
                  const float* importance, const ChunkSink& sink,
                  TensorResult* result);
+  Status ReadRows(const Tensor& tensor, RowRange range, ConstMatrix* rows);
   Status Decode(const ConstMatrix& stored, ConstMatrix* source);
   Status Pack(const ConstMatrix& source, const float* importance,
               const MutableMatrix& packed, TensorResult* result);
@@ -58,6 +61,7 @@ class TensorQuantizer {
   Search search_;
   WeightRule weights_;
   ThreadPool& pool_;
+  std::vector<uint8_t> rows_;  // of interleaved tensors
   std::vector<uint8_t> packed_;
   std::vector<float> decoded_;
 };

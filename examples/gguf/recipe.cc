@@ -91,17 +91,23 @@ std::string NoteOn(const Wish& wish, const TensorPlan& plan) {
   if (wish.types.empty() || plan.type == wish.types[0]) return "";
   const char* got = TensorTypeName(plan.type);
   const char* wished = TensorTypeName(wish.types[0]);
-  return LibraryType(wish.types[0])
-             ? fmt::format("{}: rows of {} do not fit {}", got,
-                           plan.source->cols(), wished)
-             : fmt::format("{}: this build has no {}", got, wished);
+  const std::optional<Type> rows = RowType(wish.types[0]);
+  if (!rows) return fmt::format("{}: this build has no {}", got, wished);
+  if (Fits(*rows, plan.source->cols())) {
+    return fmt::format("{}: {} rows are no whole groups of {}", got,
+                       plan.source->dims[1], wished);
+  }
+  return fmt::format("{}: rows of {} do not fit {}", got, plan.source->cols(),
+                     wished);
 }
 
 Status CheckSource(const Recipe& recipe, const TensorPlan& plan) {
   const Tensor& tensor = *plan.source;
   if (plan.copies() || IsFloat(tensor.type)) return OkStatus();
   const char* from = TensorTypeName(tensor.type);
-  if (!LibraryType(tensor.type)) {
+  const std::optional<Type> rows = RowType(tensor.type);
+  if (rows && rows == RowType(plan.type)) return OkStatus();  // another layout
+  if (!rows) {
     return Failure(StatusCode::kUnsupported,
                    "tensor {}: cannot requantize {}, which this build does not "
                    "decode (a rule with '=keep' copies it)",
@@ -132,11 +138,14 @@ Status Grant(const Wish& wish, const Tensor& tensor, TensorPlan* plan) {
   *plan = Keep(tensor);
   std::vector<Type> known;
   for (const uint32_t id : wish.types) {
-    if (LibraryType(id)) known.push_back(static_cast<Type>(id));
-  }
-  for (const Type type : known) {
-    if (RowBytes(type, tensor.cols()) == 0) continue;
-    *plan = PlanOf(tensor, type);
+    const std::optional<Type> rows = RowType(id);
+    if (!rows) continue;
+    known.push_back(*rows);
+    const InterleavedInfo* info = Interleaved(id);
+    const bool whole_groups =
+        info == nullptr || tensor.dims[1] % info->rows == 0;
+    if (!whole_groups || !Fits(*rows, tensor.cols())) continue;
+    *plan = PlanOf(tensor, id);
     return OkStatus();
   }
   if (wish.or_keep || wish.types.empty()) return OkStatus();
@@ -145,8 +154,11 @@ Status Grant(const Wish& wish, const Tensor& tensor, TensorPlan* plan) {
                    "tensor {}: {} asks for {}, which this build lacks",
                    Quote(tensor.name), wish.where, NamesOf(wish.types));
   }
-  const Type fitting = FallbackType(known[0], tensor.cols());
-  if (FindTypeInfo(fitting)->quantized) *plan = PlanOf(tensor, fitting);
+  Type fitting = FallbackType(known[0], tensor.cols());
+  if (!StoredInFiles(fitting)) {
+    fitting = FallbackType(FindTypeInfo(fitting)->fallback, tensor.cols());
+  }
+  if (FindTypeInfo(fitting)->quantized) *plan = PlanOf(tensor, TypeId(fitting));
   return OkStatus();
 }
 
@@ -157,12 +169,18 @@ uint32_t Recipe::FileType() const {
 }
 
 Status ParseType(const std::string& name, Type* type) {
-  if (const std::optional<Type> found = TypeFromName(name)) {
+  const std::optional<Type> found = TypeFromName(name);
+  if (found && StoredInFiles(*found)) {
     *type = *found;
+    return OkStatus();
+  }
+  if (const auto interleaved = InterleavedFromName(name)) {
+    *type = static_cast<Type>(*interleaved);
     return OkStatus();
   }
   std::string known;
   for (const TypeInfo& info : QuantizedTypes()) {
+    if (!StoredInFiles(info.type)) continue;
     known += fmt::format("{}, ", info.name);
   }
   return Failure(StatusCode::kInvalidArgument,
@@ -177,7 +195,7 @@ Status SetRecipe(const std::string& name, Recipe* recipe) {
   recipe->mix = std::nullopt;
   if (builtin == nullptr || (recipe->pure && type)) {
     NIBBLE_RETURN_IF_ERROR(ParseType(name, &recipe->type));
-    recipe->name = TypeName(recipe->type);
+    recipe->name = TensorTypeName(TypeId(recipe->type));
     return OkStatus();
   }
   RuleFile file;
@@ -239,13 +257,13 @@ Wish WishFor(const Tensor& tensor, const Recipe& recipe,
   return {{TypeId(recipe.type)}, false, recipe.name, false};
 }
 
-TensorPlan PlanOf(const Tensor& tensor, Type type) {
+TensorPlan PlanOf(const Tensor& tensor, uint32_t id) {
   TensorPlan plan = Keep(tensor);
-  plan.type = TypeId(type);
+  plan.type = id;
   // No overflow: a type is at most 32 times the size of another, and the source
   // fits a file.
   if (!plan.copies()) {
-    plan.bytes = tensor.rows() * RowBytes(type, tensor.cols());
+    plan.bytes = tensor.rows() * RowBytes(*RowType(id), tensor.cols());
   }
   return plan;
 }

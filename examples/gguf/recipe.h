@@ -49,7 +49,8 @@ struct TensorPlan {
   bool copies() const { return type == source->type; }
 };
 
-// "q4_K", "Q4_K": a type; the error lists the known ones.
+// "q4_K", "Q4_K": a type; "q4_0_r8": an id of InterleavedType as a Type. The
+// error lists the known ones.
 Status ParseType(const std::string& name, Type* type);
 
 // Sets name, type, file type and mix: of the built-in recipe of that name, else
@@ -87,8 +88,9 @@ Wish WishFor(const Tensor& tensor, const Recipe& recipe,
 Status MakePlan(const Contents& model, const Recipe& recipe,
                 std::vector<TensorPlan>* plans);
 
-// The plan of one tensor that gets exactly this type.
-TensorPlan PlanOf(const Tensor& tensor, Type type);
+// The plan of one tensor that gets exactly this type, of whose rows this build
+// knows the size.
+TensorPlan PlanOf(const Tensor& tensor, uint32_t id);
 
 }  // namespace nibble::gguf
 

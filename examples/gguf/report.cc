@@ -155,7 +155,7 @@ std::string ReportJson(const ModelReport& report) {
       {"output", report.output},
       {"imatrix", report.imatrix},
       {"recipe", report.recipe},
-      {"type", TypeName(report.type)},
+      {"type", TensorTypeName(TypeId(report.type))},
       {"threads", report.threads},
       {"target", report.target},
       {"file_bytes_before", report.file_bytes_before},

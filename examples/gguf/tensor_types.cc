@@ -59,4 +59,9 @@ bool SameName(std::string_view a, std::string_view b) {
   });
 }
 
+std::optional<Type> RowType(uint32_t id) {
+  const InterleavedInfo* info = Interleaved(id);
+  return LibraryType(info != nullptr ? TypeId(info->base) : id);
+}
+
 }  // namespace nibble::gguf

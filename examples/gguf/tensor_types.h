@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "nibble/transcode.h"
 #include "nibble/type.h"
 
 namespace nibble::gguf {
@@ -41,6 +42,15 @@ std::optional<Type> LibraryType(uint32_t id);
 
 // "Q4_k" is "q4_K".
 bool SameName(std::string_view a, std::string_view b);
+
+// What is known of a row-interleaved type; null for all others.
+inline const InterleavedInfo* Interleaved(uint32_t id) {
+  return FindInterleaved(static_cast<InterleavedType>(id));
+}
+
+// The type of the rows behind an id, interleaved or not, if this build computes
+// with it.
+std::optional<Type> RowType(uint32_t id);
 
 inline uint32_t TypeId(Type type) { return static_cast<uint32_t>(type); }
 

@@ -27,6 +27,12 @@ enum class InterleavedType : uint32_t {
 #undef NIBBLE_INTERLEAVED
 };
 
+// Ids from 10000 are this library's own, of rows that files hold only
+// interleaved; no file may have them.
+constexpr bool StoredInFiles(Type type) noexcept {
+  return static_cast<uint32_t>(type) < 10000;
+}
+
 struct InterleavedInfo {
   InterleavedType type;
   const char* name;    // as GGUF tools spell it: "q4_0_r8"
