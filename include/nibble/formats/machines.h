@@ -407,59 +407,6 @@ struct AlignedQuad {
 };
 using Quad = AlignedQuad<1>;
 
-// ---- Numbers of 16 bits g .. g + 3 in a word of 64; g is a multiple of 4.
-struct Quad16 {
-  template <int kRun, auto kM, class B>
-  static uint64_t Eval(Field<8, kRun, kM>, const B& b, size_t g) {
-    return Spread(Load32((b.*kM) + g));
-  }
-  template <int kBits, int kRun, auto kM, class B>
-  static uint64_t Eval(Field<kBits, kRun, kM> node, const B& b, size_t g) {
-    return Spread(Quad::Eval(node, b, g));
-  }
-  template <int kBits, int kFirst, int kPer, int kPitch, int kRecord, auto kM,
-            class B>
-  static uint64_t Eval(RecordField<kBits, kFirst, kPer, kPitch, kRecord, kM>,
-                       const B& b, size_t g) {
-    if constexpr (kBits == 16 && kRecord == 2) {
-      return Load64((b.*kM) + 2 * g);
-    } else {  // four copies, each with another field at the bottom of its part
-      using P = RecordPos<kBits, kFirst, kPer, kPitch, kRecord>;
-      static_assert(kPer % 4 == 0 && kPitch == kBits && 5 * kBits < 16,
-                    "four fields of a word fit between two copies");
-      const uint64_t four = (P::template Load<1>((b.*kM) + P::Byte(g)) >>
-                             P::Shift(g)) &
-                            ((1u << (4 * kBits)) - 1);
-      constexpr int kStep = 16 - kBits;
-      constexpr uint64_t kCopies = 1 | (uint64_t{1} << kStep) |
-                                   (uint64_t{1} << (2 * kStep)) |
-                                   (uint64_t{1} << (3 * kStep));
-      return four * kCopies & kOnes * P::kMask;
-    }
-  }
-  template <int kGroup, class E, class B>
-  static uint64_t Eval(Each<kGroup, E>, const B& b, size_t g) {
-    static_assert(kGroup % 4 == 0, "four numbers are one");
-    return kOnes * Quad::Number(E(), b, g / kGroup);
-  }
-  template <int kShift, class E, class B>
-  static uint64_t Eval(Shl<kShift, E>, const B& b, size_t g) {
-    return Eval(E(), b, g) << kShift;
-  }
-  template <class A, class C, class B>
-  static uint64_t Eval(Or<A, C>, const B& b, size_t g) {
-    return Eval(A(), b, g) | Eval(C(), b, g);
-  }
-
- private:
-  static constexpr uint64_t kOnes = 0x0001000100010001ull;
-
-  static uint64_t Spread(uint64_t bytes) {
-    const uint64_t halves = (bytes | (bytes << 16)) & 0x0000FFFF0000FFFFull;
-    return (halves | (halves << 8)) & 0x00FF00FF00FF00FFull;
-  }
-};
-
 // ---- The inverse of Scalar: puts codes where Scalar would read them.
 //
 // Bits are or-ed in (those of Gray words xor-ed: the code is linear), so a block

@@ -10,6 +10,7 @@
 
 #include "hwy/highway.h"
 #include "nibble/formats/format.h"
+#include "nibble/simd/dot-inl.h"
 #include "nibble/simd/order.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -79,6 +80,30 @@ struct RecordShifts {
   constexpr RecordShifts() {
     for (size_t i = 0; i < 16; ++i) {
       right[i] = static_cast<hwy::MakeUnsigned<T>>(Pos::Shift(kG + i));
+    }
+  }
+};
+
+// Where the words of elements kG, kG + 1, ... are among 8 or 16 neighbouring
+// bytes of a member: all are loaded at once, since narrow stores followed by a
+// wide load fail store forwarding (AVX3_SPR, IQ3_S matvec: 2.7 -> 18 Gweights/s).
+template <class Pos, size_t kG, size_t kLanes, size_t kLaneBytes,
+          size_t kMember>
+struct RecordBytes {
+  static constexpr size_t kSpan =
+      Pos::Byte(kG + kLanes - 1) + Pos::kWord - Pos::Byte(kG);
+  static constexpr size_t kBytes = kSpan <= 8 ? 8 : 16;
+  static_assert(kSpan <= 16 && kMember >= kBytes, "one window");
+  static constexpr size_t kFrom = Pos::Byte(kG) < kMember - kBytes
+                                      ? Pos::Byte(kG)
+                                      : kMember - kBytes;
+  alignas(64) uint8_t index[64] = {};
+  constexpr RecordBytes() {
+    for (size_t i = 0; i < kLanes * kLaneBytes; ++i) {
+      const size_t byte = i % kLaneBytes, lane = i / kLaneBytes;
+      const bool used = byte < static_cast<size_t>(Pos::kWord);
+      index[i] = used ? static_cast<uint8_t>(Pos::Byte(kG + lane) - kFrom + byte)
+                      : uint8_t{0x80};  // zero
     }
   }
 };
@@ -331,51 +356,73 @@ struct Simd {
                           hn::TableLookupBytes(table(0), low_bits));
   }
 
-  // Where the bytes of sixteen digits are in the sixteen bytes that are loaded
-  // for them, and what moves each digit to the top.
+  // Where the bytes of each sixteen digits are in the sixteen bytes that are
+  // loaded for them, and what moves each digit to the top.
   template <class Layout, size_t kFirst, size_t kBytes>
+  static constexpr size_t DigitsFrom() {
+    constexpr size_t kLast = kBytes < 16 ? 0 : kBytes - 16;
+    return Layout::Byte(kFirst) < kLast ? Layout::Byte(kFirst) : kLast;
+  }
+  template <class Layout, size_t kE, size_t kBytes>
   struct DigitMap {
-    static constexpr size_t kLast = kBytes < 16 ? 0 : kBytes - 16;
-    static constexpr size_t kFrom =
-        Layout::Byte(kFirst) < kLast ? Layout::Byte(kFirst) : kLast;
-    alignas(16) uint8_t index[16] = {};
-    alignas(16) uint16_t even[8] = {}, odd[8] = {};
-    constexpr DigitMap() {
+    alignas(64) uint8_t index[kN] = {};
+    alignas(64) uint16_t even[kN / 2] = {}, odd[kN / 2] = {};
+    template <size_t kRun>
+    constexpr void Fill() {
+      constexpr size_t kFirst = (kE + kRun) % Layout::kElements;
+      constexpr size_t kFrom = DigitsFrom<Layout, kFirst, kBytes>();
       for (size_t i = 0; i < 16; ++i) {
-        index[i] = static_cast<uint8_t>(Layout::Byte(kFirst + i) - kFrom);
-        (i % 2 == 0 ? even : odd)[i / 2] = static_cast<uint16_t>(
+        index[kRun + i] =
+            static_cast<uint8_t>(Layout::Byte(kFirst + i) - kFrom);
+        (i % 2 == 0 ? even : odd)[(kRun + i) / 2] = static_cast<uint16_t>(
             formats::PowerOf3(Layout::Digit(kFirst + i)));
       }
+      if constexpr (kRun + 16 < kN) Fill<kRun + 16>();
     }
+    constexpr DigitMap() { Fill<0>(); }
   };
+  // The bytes of digits kE, kE + 1, ..., and their powers of three.
   template <size_t kE, class Layout, auto kM, class D, class X>
-  static HWY_INLINE hn::Vec<D> Digits(D d, const X* HWY_RESTRICT x) {
+  static HWY_INLINE hn::Vec<D> DigitWindows(D d, const X* HWY_RESTRICT x) {
     constexpr size_t n = HWY_MAX_LANES_D(D);
     if constexpr (n > 16) {
       const hn::Half<D> dh;
-      return hn::Combine(d, Digits<kE + n / 2, Layout, kM>(dh, x),
-                         Digits<kE, Layout, kM>(dh, x));
+      return hn::Combine(d, DigitWindows<kE + n / 2, Layout, kM>(dh, x),
+                         DigitWindows<kE, Layout, kM>(dh, x));
     } else {
       static_assert(n == 16, "sixteen digits at a time");
       constexpr size_t kBytes = formats::MemberBytes(kM);
-      using Map = DigitMap<Layout, kE % Layout::kElements, kBytes>;
-      static constexpr Map kMap;
-      const hn::Repartition<uint16_t, D> d16;
+      constexpr size_t kFirst = kE % Layout::kElements;
       const uint8_t* p = x[kE / Layout::kElements].*kM;
-      const auto v = hn::BitCast(
-          d16, hn::TableLookupBytes(DigitBytes<kBytes>(d, p + Map::kFrom),
-                                    hn::Load(d, kMap.index)));
-      // (byte * power mod 256) * 3 / 256, even and odd bytes apart.
-      const auto low = hn::Set(d16, uint16_t{255});
-      const auto three = hn::Set(d16, uint16_t{3});
-      const auto digit = [&](auto byte, const uint16_t* power) HWY_ATTR {
-        const auto moved =
-            hn::And(hn::Mul(byte, hn::Load(d16, power)), low);
-        return hn::Mul(moved, three);
-      };
-      const auto even = hn::ShiftRight<8>(digit(hn::And(v, low), kMap.even));
-      const auto odd = digit(hn::ShiftRight<8>(v), kMap.odd);
-      return hn::BitCast(d, hn::Or(even, hn::AndNot(low, odd)));
+      return DigitBytes<kBytes>(d, p + DigitsFrom<Layout, kFirst, kBytes>());
+    }
+  }
+  template <size_t kE, class Layout, auto kM, class D, class X>
+  static HWY_INLINE hn::Vec<D> Digits(D d, const X* HWY_RESTRICT x) {
+    static constexpr DigitMap<Layout, kE, formats::MemberBytes(kM)> kMap;
+    const hn::Repartition<uint16_t, D> d16;
+    const auto v = hn::BitCast(
+        d16, hn::TableLookupBytes(DigitWindows<kE, Layout, kM>(d, x),
+                                  hn::Load(d, kMap.index)));
+    // (byte * power mod 256) * 3 / 256, even and odd bytes apart.
+    const auto low = hn::Set(d16, uint16_t{255});
+    const auto three = hn::Set(d16, uint16_t{3});
+    const auto digit = [&](auto byte, const uint16_t* power) HWY_ATTR {
+      const auto moved = hn::And(hn::Mul(byte, hn::Load(d16, power)), low);
+      return hn::Mul(moved, three);
+    };
+    const auto even = hn::ShiftRight<8>(digit(hn::And(v, low), kMap.even));
+    const auto odd = digit(hn::ShiftRight<8>(v), kMap.odd);
+    return hn::BitCast(d, hn::Or(even, hn::AndNot(low, odd)));
+  }
+  // The 8 or 16 bytes at p in every block of 16.
+  template <size_t kBytes, class D>
+  static HWY_INLINE hn::Vec<D> Window(D d, const uint8_t* p) {
+    if constexpr (kBytes == 8) {
+      const hn::Repartition<uint64_t, D> d64;
+      return hn::BitCast(d, hn::Set(d64, formats::Load64(p)));
+    } else {
+      return hn::LoadDup128(d, p);
     }
   }
   // Sixteen bytes at p, or the kBytes that there are.
@@ -396,72 +443,65 @@ struct Simd {
   // -- Trellis codes: a seed in every 32-bit lane, times its power of K. Vector k
   // of four has weights 4 k .. 4 k + 3 of every 16, so that packing in blocks of
   // 128 bits puts all in order.
-
-  // The seeds of weights kE .. in 16-bit parts; a block has those of its four
-  // groups of 4, or the two (and two neighbours) of its groups of 8.
-  template <size_t kE, int kGroup, class Index, class D, class X>
-  static HWY_INLINE hn::Vec<D> Seeds(D d64, const X* HWY_RESTRICT x) {
-    constexpr size_t n = HWY_MAX_LANES_D(D), kFirst = kE / kGroup / 4 * 4;
-    if constexpr (n == 2 || (n == 4 && kGroup == 8)) {
-      return hn::Set(d64, formats::Quad16::Eval(Index(), *x, kFirst));
-    } else {
-      const hn::Half<D> dh;
-      return hn::Combine(d64, Seeds<kE + 4 * n, kGroup, Index>(dh, x),
-                         Seeds<kE, kGroup, Index>(dh, x));
-    }
-  }
-  // For vector kK: which bytes of the seeds go where, and the powers.
-  template <size_t kE, int kGroup, size_t kK>
-  struct TrellisLanes {
-    alignas(64) uint8_t bytes[64] = {};
-    alignas(64) uint32_t power[16] = {};
-    constexpr TrellisLanes() {
-      for (size_t lane = 0; lane < 16; ++lane) {
-        const size_t e = kE + lane / 4 * 16 + 4 * kK + lane % 4;
-        const size_t part = e / kGroup % 4;
-        bytes[4 * lane] = static_cast<uint8_t>(2 * part);
-        bytes[4 * lane + 1] = static_cast<uint8_t>(2 * part + 1);
-        bytes[4 * lane + 2] = bytes[4 * lane + 3] = 0x80;  // zero
-        power[lane] = formats::TrellisGenerator::Power(e % kGroup + 1);
+  // The powers of vector kK.
+  template <int kGroup, size_t kK>
+  struct TrellisPowers {
+    alignas(16) uint32_t power[4] = {};
+    constexpr TrellisPowers() {
+      for (size_t i = 0; i < 4; ++i) {
+        power[i] = formats::TrellisGenerator::Power((4 * kK + i) % kGroup + 1);
       }
     }
   };
-  // Sums of pairs of bytes, 0 .. 126, of vector kK.
-  template <size_t kE, int kGroup, size_t kK, class V64>
-  static HWY_INLINE hn::Vec<hn::Repartition<int16_t, D8>> TrellisPairs(
-      V64 seeds) {
+  // Four bytes, 0 .. 63, that add up to a weight, in every lane of vector kK.
+  // `seeds` holds two numbers per 128 bits for groups of 8, four for groups of 4.
+  template <int kGroup, size_t kK, class V32>
+  static HWY_INLINE V TrellisQuads(V32 seeds) {
     using T = formats::TrellisGenerator;
-    static constexpr TrellisLanes<kE, kGroup, kK> kLanes;
-    const D8 d8;
+    static constexpr TrellisPowers<kGroup, kK> kPowers;
     const hn::Repartition<uint32_t, D8> d32;
+    constexpr int kLane = kGroup == 8 ? kK / 2 * 2 : kK;
+    const auto grown = hn::Mul(hn::Broadcast<kLane>(seeds),
+                               hn::LoadDup128(d32, kPowers.power));
+    return hn::BitCast(D8(), hn::And(grown, hn::Set(d32, T::kMask)));
+  }
+  // The sums, 0 .. 252, of quads in the order of the weights.
+  static HWY_INLINE V SumQuads(V q0, V q1, V q2, V q3) {
+    const D8 d8;
     const hn::Repartition<int16_t, D8> d16;
-    const auto seed = hn::BitCast(
-        d32, hn::TableLookupBytesOr0(hn::BitCast(d8, seeds),
-                                     hn::Load(d8, kLanes.bytes)));
-    const auto grown = hn::Mul(hn::Add(seed, hn::Set(d32, T::kFirst)),
-                               hn::Load(d32, kLanes.power));
-    const auto six = hn::And(grown, hn::Set(d32, T::kMask));
-    return hn::SatWidenMulPairwiseAdd(
-        d16, hn::BitCast(d8, six), hn::Set(hn::RebindToSigned<D8>(), 1));
+    const auto ones = hn::Set(hn::RebindToSigned<D8>(), int8_t{1});
+    if constexpr (kNativeU8I8) {  // straight into 32 bits
+      const hn::Repartition<int32_t, D8> d32;
+      const auto sum = [&](V q) HWY_ATTR {
+        return hn::SumOfMulQuadAccumulate(d32, q, ones, hn::Zero(d32));
+      };
+      return hn::ReorderDemote2To(
+          d8, hn::ReorderDemote2To(d16, sum(q0), sum(q1)),
+          hn::ReorderDemote2To(d16, sum(q2), sum(q3)));
+    } else {
+      const auto pairs = [&](V q) HWY_ATTR {
+        return hn::SatWidenMulPairwiseAdd(d16, q, ones);
+      };
+      const auto low = hn::ReorderDemote2To(d8, pairs(q0), pairs(q1));
+      const auto high = hn::ReorderDemote2To(d8, pairs(q2), pairs(q3));
+      return hn::ReorderDemote2To(d8, pairs(low), pairs(high));
+    }
   }
   template <size_t kE, int kGroup, class Index, bool kMagnitude, bool kBias,
             class X>
   static HWY_INLINE V TrellisBytes(const X* HWY_RESTRICT x) {
     const D8 d8;
     const hn::RebindToSigned<D8> di8;
-    const hn::Repartition<int16_t, D8> d16;
-    const auto ones = hn::Set(di8, 1);
-    const auto seeds = Seeds<kE, kGroup, Index>(
-        hn::Repartition<uint64_t, D8>(), x);
-    const auto low = hn::ReorderDemote2To(
-        d8, TrellisPairs<kE, kGroup, 0>(seeds),
-        TrellisPairs<kE, kGroup, 1>(seeds));
-    const auto high = hn::ReorderDemote2To(
-        d8, TrellisPairs<kE, kGroup, 2>(seeds),
-        TrellisPairs<kE, kGroup, 3>(seeds));
-    const V sums = hn::ReorderDemote2To(
-        d8, hn::SatWidenMulPairwiseAdd(d16, low, ones),
-        hn::SatWidenMulPairwiseAdd(d16, high, ones));
+    const hn::Repartition<uint32_t, D8> d32;
+    // A group of 8 in 64 bits, a group of 4 in 32.
+    const hn::Repartition<hwy::If<kGroup == 8, int64_t, int32_t>, D8> di;
+    const auto numbers = Numbers<kE / kGroup>(di, Index(), x);
+    const auto seeds =
+        hn::Add(hn::BitCast(d32, numbers),
+                hn::Set(d32, formats::TrellisGenerator::kFirst));
+    const V sums = SumQuads(
+        TrellisQuads<kGroup, 0>(seeds), TrellisQuads<kGroup, 1>(seeds),
+        TrellisQuads<kGroup, 2>(seeds), TrellisQuads<kGroup, 3>(seeds));
     constexpr int kShift =
         (kBias ? 128 : 0) - formats::TrellisGenerator::kZero;
     const V v = hn::Add(sums, hn::Set(d8, static_cast<uint8_t>(kShift)));
@@ -634,11 +674,21 @@ struct Simd {
     const hn::Rebind<uint8_t, DI> d8;
     return hn::PromoteTo(di, hn::LoadU(d8, (x->*kM) + kG));
   }
-  template <size_t kG, class DI, int kBits, auto kM, class O, class X>
-  static HWY_INLINE hn::Vec<DI> Numbers(DI di, formats::Field<kBits, 1, kM, O>,
+  template <size_t kG, class DI, int kBits, int kRun, auto kM, class O, class X>
+  static HWY_INLINE hn::Vec<DI> Numbers(DI di,
+                                        formats::Field<kBits, kRun, kM, O>,
                                         const X* HWY_RESTRICT x) {
-    return Numbers<kG>(
-        di, formats::RecordField<kBits, 0, 8 / kBits, kBits, 1, kM>(), x);
+    using P = formats::FieldPos<kBits, kRun, O>;
+    if constexpr (kRun == 1) {
+      return Numbers<kG>(
+          di, formats::RecordField<kBits, 0, 8 / kBits, kBits, 1, kM>(), x);
+    } else {
+      static_assert(kRun % HWY_MAX_LANES_D(DI) == 0, "one shift for all");
+      const hn::Rebind<uint8_t, DI> d8;
+      const auto bytes = hn::LoadU(d8, (x->*kM) + P::Byte(kG));
+      return hn::And(hn::ShiftRight<P::Shift(kG)>(hn::PromoteTo(di, bytes)),
+                     hn::Set(di, (1 << kBits) - 1));
+    }
   }
   template <size_t kG, class DI, int kBits, int kFirst, int kPer, int kPitch,
             int kRecord, auto kM, class X>
@@ -656,16 +706,27 @@ struct Simd {
       return hn::And(
           hn::ShiftRight<P::Shift(0)>(hn::PromoteTo(di, word)), mask);
     } else {  // a record's word in every lane that takes a field of it
+      using Map = RecordBytes<P, kG, n, sizeof(hn::TFromD<DI>),
+                              formats::MemberBytes(kM)>;
+      static constexpr Map kMap;
       static constexpr RecordShifts<P, kG, kPer, hn::TFromD<DI>> kShifts;
-      HWY_ALIGN hn::TFromD<DI> words[n];
-      for (size_t i = 0; i < n; ++i) {
-        words[i] = static_cast<hn::TFromD<DI>>(
-            P::template Load<1>((x->*kM) + P::Byte(kG + i)));
-      }
-      const auto word = hn::BitCast(du, hn::Load(di, words));
+      const hn::Repartition<uint8_t, DI> d8;
+      const auto bytes = Window<Map::kBytes>(d8, (x->*kM) + Map::kFrom);
+      const auto word = hn::BitCast(
+          du, hn::TableLookupBytesOr0(bytes, hn::Load(d8, kMap.index)));
       return hn::And(
           hn::BitCast(di, hn::Shr(word, hn::Load(du, kShifts.right))), mask);
     }
+  }
+  template <size_t kG, class DI, int kGroup, int kBits, int kFirst, int kPitch,
+            int kRecord, auto kM, class X>
+  static HWY_INLINE hn::Vec<DI> Numbers(
+      DI di,
+      formats::Each<kGroup,
+                    formats::RecordField<kBits, kFirst, 1, kPitch, kRecord, kM>>,
+      const X* HWY_RESTRICT x) {
+    return Numbers<kG>(
+        di, formats::RecordField<kBits, kFirst, kGroup, 0, kRecord, kM>(), x);
   }
   template <size_t kG, class DI, int k, class E, class X>
   static HWY_INLINE hn::Vec<DI> Numbers(DI di, formats::Shl<k, E>,
@@ -729,17 +790,46 @@ template <auto kM, class X>
 HWY_INLINE const uint8_t* SignBits(
     formats::FreeSigns<formats::BitPlanes<kM>>, const X* HWY_RESTRICT x,
     uint8_t* HWY_RESTRICT buffer) {
+  // Stored in pieces no smaller than they are read: two planes at a time where a
+  // vector is twice as long as the member.
   constexpr size_t kBytes = formats::MemberBytes(kM);
-  const hn::CappedTag<uint8_t, kBytes> d8;
-  for (size_t i = 0; i < kBytes; i += hn::Lanes(d8)) {
-    auto v = hn::LoadU(d8, (x->*kM) + i);
-    for (size_t bit = 0; bit < 8; ++bit) {
+  const hn::CappedTag<uint8_t, 2 * kBytes> d8;
+  constexpr size_t n = HWY_MAX_LANES_D(decltype(d8));
+  if constexpr (n == 2 * kBytes) {
+    const hn::Half<decltype(d8)> dh;
+    const auto plane = hn::LoadU(dh, x->*kM);
+    auto v = hn::Combine(d8, hn::ShiftRight<1>(plane), plane);
+    for (size_t bit = 0; bit < 8; bit += 2) {
       const auto set = hn::TestBit(v, hn::Set(d8, uint8_t{1}));
-      hn::StoreMaskBits(d8, set, buffer + (bit * kBytes + i) / 8);
-      v = hn::ShiftRight<1>(v);
+      hn::StoreMaskBits(d8, set, buffer + bit * kBytes / 8);
+      v = hn::ShiftRight<2>(v);
+    }
+  } else {
+    for (size_t i = 0; i < kBytes; i += n) {
+      auto v = hn::LoadU(d8, (x->*kM) + i);
+      for (size_t bit = 0; bit < 8; ++bit) {
+        const auto set = hn::TestBit(v, hn::Set(d8, uint8_t{1}));
+        hn::StoreMaskBits(d8, set, buffer + (bit * kBytes + i) / 8);
+        v = hn::ShiftRight<1>(v);
+      }
     }
   }
   return buffer;
+}
+
+// The 32-bit words at bit kFirst of consecutive records of 4 or 8 bytes.
+template <int kFirst, int kRecord, class D32>
+HWY_INLINE hn::Vec<D32> RecordWords(D32 d32, const uint8_t* HWY_RESTRICT p) {
+  if constexpr (kRecord == 4) {
+    static_assert(kFirst == 0, "the word is the record");
+    return hn::BitCast(d32, hn::LoadU(hn::Repartition<uint8_t, D32>(), p));
+  } else {
+    static_assert(kRecord == 8, "two words in a record");
+    const hn::Rebind<uint64_t, D32> d64;
+    const hn::Repartition<uint8_t, decltype(d64)> d8;
+    const auto records = hn::BitCast(d64, hn::LoadU(d8, p));
+    return hn::TruncateTo(d32, hn::ShiftRight<kFirst>(records));
+  }
 }
 
 // Four times seven bits in a 32-bit word of every record.
@@ -749,16 +839,14 @@ HWY_INLINE const uint8_t* SignBits(
     const X* HWY_RESTRICT x, uint8_t* HWY_RESTRICT buffer) {
   static_assert(kFirst % 32 == 0 && kRecord % 4 == 0, "one word per record");
   constexpr size_t kRecords = formats::MemberBytes(kM) / kRecord;
-  const hn::CappedTag<uint32_t, kRecords> d32;
+  constexpr size_t kAtOnce =
+      kRecord == 8 ? HWY_MAX_LANES_D(hn::ScalableTag<uint64_t>) : kRecords;
+  const hn::CappedTag<uint32_t, HWY_MIN(kAtOnce, kRecords)> d32;
   const auto byte = [&](auto v, int i) HWY_ATTR {
     return hn::And(v, hn::Set(d32, 127u << (8 * i)));
   };
-  HWY_ALIGN uint32_t words[kRecords];
-  for (size_t r = 0; r < kRecords; ++r) {
-    words[r] = formats::Load32((x->*kM) + r * kRecord + kFirst / 8);
-  }
   for (size_t r = 0; r < kRecords; r += hn::Lanes(d32)) {
-    const auto w = hn::Load(d32, words + r);
+    const auto w = RecordWords<kFirst, kRecord>(d32, (x->*kM) + r * kRecord);
     const auto seven = hn::Or(
         hn::Or(byte(w, 0), byte(hn::ShiftLeft<1>(w), 1)),
         hn::Or(byte(hn::ShiftLeft<2>(w), 2), byte(hn::ShiftLeft<3>(w), 3)));

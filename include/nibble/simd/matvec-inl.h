@@ -18,7 +18,6 @@
 #include <cstring>
 #include <utility>
 
-#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "nibble/simd/dot-inl.h"
 #include "nibble/simd/machine-inl.h"
@@ -29,29 +28,20 @@ HWY_BEFORE_NAMESPACE();
 namespace nibble {
 namespace HWY_NAMESPACE {
 
-// Bytes fetched ahead of the weights in use. Flat from 1 to 2 KiB; without it
-// the hardware stops at every 4 KiB page (8 instead of 16 GB/s on a Xeon).
-inline constexpr size_t kPrefetchAhead = 1536;
+// Weights are fetched ahead in two stages: far ones to L2, near ones to L1. The
+// hardware stops at every 4 KiB page, and one stage alone holds the line buffers
+// of L1 for as long as memory takes. Q4_K from memory, GB/s (Emerald Rapids, a
+// plain read does 17.5): no prefetch 8.9; one stage 13.2 at 1.5 KiB, 14.6 at 3 to
+// 6 KiB; two stages 15.5 to 16.4, flat for near 512 to 2048, far 4 to 16 KiB. On
+// 4 KiB pages 12.2 -> 14.6.
+inline constexpr size_t kNearPrefetch = 1024;
+inline constexpr size_t kFarPrefetch = 8192;
 
-// The fp16 member kHalf of the blocks of groups [kFirst, kFirst + lanes) of a
-// chunk, kPerBlock groups to a block.
-template <auto kHalf, size_t kPerBlock, size_t kFirst, class DF, class Block>
-HWY_INLINE hn::Vec<DF> GroupHalves(DF df, const Block* HWY_RESTRICT x) {
-  constexpr size_t n = HWY_MAX_LANES_D(DF);
-  static_assert(n == 4 || n == 8, "groups of 32 in a chunk of 256");
-  const hn::Full128<uint64_t> d64;
-  const hn::Rebind<hwy::float16_t, DF> d16;
-  const auto four = [x](size_t first) {  // gathered in a general register
-    uint64_t halves = 0;
-    for (size_t i = 4; i-- > 0;) {
-      const Block& block = x[(first + i) / kPerBlock];
-      halves = (halves << 16) | formats::Load16((block.*kHalf).bytes);
-    }
-    return halves;
-  };
-  const uint64_t high = n == 8 ? four(kFirst + 4) : 0;
-  const auto bits = hn::Dup128VecFromValues(d64, four(kFirst), high);
-  return hn::PromoteTo(df, hn::ResizeBitCast(d16, bits));
+HWY_INLINE void PrefetchWeights(const uint8_t* p, size_t bytes) {
+  for (size_t i = 0; i < bytes; i += 64) {
+    __builtin_prefetch(p + kNearPrefetch + i, 0, 3);
+    __builtin_prefetch(p + kFarPrefetch + i, 0, 2);
+  }
 }
 
 // The products of one chunk (256 weights of one row) with several tokens.
@@ -62,18 +52,17 @@ struct ChunkDot {
   using Order = typename OrderOf<Codes>::type;
 
   // Weights that share an activation scale and a weight scale.
-  static constexpr size_t kGroup = 32 < F::kSub ? 32 : F::kSub;
-  static_assert(kGroup == 16 || kGroup == 32, "activations have these sums");
-  static constexpr size_t kGroups = kChunk / kGroup;
-  static constexpr size_t kPerBlock = F::kBlock / kGroup;
+  using Windows = ChunkWindows<F>;
+  static constexpr size_t kGroup = Windows::kGroup;
+  static constexpr size_t kGroups = Windows::kGroups;
 
   using D8 = hn::ScalableTag<uint8_t>;
   using DI8 = hn::RebindToSigned<D8>;
   using DF = hn::Repartition<float, D8>;     // lanes of products
-  using DS = hn::CappedTag<float, kGroups>;  // lanes of scales: a window
+  using DS = typename Windows::DS;  // lanes of scales: a window
   static constexpr size_t kN = HWY_MAX_LANES_D(D8);
   static constexpr size_t kFloats = HWY_MAX_LANES_D(DF);
-  static constexpr size_t kWindow = HWY_MAX_LANES_D(DS);
+  static constexpr size_t kWindow = Windows::kWindow;
   using VF = hn::Vec<DF>;
   using VS = hn::Vec<DS>;
 
@@ -114,7 +103,7 @@ struct ChunkDot {
                              const Int8RowChunk* HWY_RESTRICT y,
                              size_t y_stride, Sums* HWY_RESTRICT sums) {
     Scales<sizeof...(kT)> scales;
-    Windows(std::make_index_sequence<kGroups / kWindow>(), tokens, x, y,
+    ScaleAll(std::make_index_sequence<kGroups / kWindow>(), tokens, x, y,
             y_stride, scales, sums);
     HWY_ALIGN uint8_t buffer[kChunk / 8];
     const uint8_t* HWY_RESTRICT signs = buffer;
@@ -127,63 +116,18 @@ struct ChunkDot {
   }
 
  private:
-  // -- Scales and corrections of groups [kFirst, kFirst + kWindow).
-
-  // A number per sub-block.
-  template <class Node, size_t kFirst>
-  static HWY_INLINE VS WindowCodes(DS ds, const Block* HWY_RESTRICT x) {
-    if constexpr (formats::IsConstant<Node>::value) {
-      return hn::Set(ds, static_cast<float>(formats::Scalar::Eval(Node(), *x, 0)));
-    } else {
-      static_assert(F::kSub == kGroup, "one code per group");
-      return CodesToFloat<Node, kFirst, kPerBlock>(ds, x);
-    }
-  }
-  // An fp16 number per block.
-  template <auto kHalf, size_t kFirst>
-  static HWY_INLINE VS WindowHalves(DS ds, const Block* HWY_RESTRICT x) {
-    if constexpr (F::kBlock == kChunk) {
-      return hn::Set(ds, HalfToFloat(x->*kHalf));
-    } else {
-      return GroupHalves<kHalf, kPerBlock, kFirst>(ds, x);
-    }
-  }
-
-  template <size_t kFirst>
-  static HWY_INLINE VS WindowScales(DS ds, const Block* HWY_RESTRICT x) {
-    auto s = hn::Set(ds, 1.0f);
-    if constexpr (formats::kIsPresent<typename F::ScaleCodes>) {
-      s = WindowCodes<typename F::ScaleCodes, kFirst>(ds, x);
-      if constexpr (F::kScaleStep != 1 || F::kScaleBase != 0) {
-        s = hn::MulAdd(s, hn::Set(ds, static_cast<float>(F::kScaleStep)),
-                       hn::Set(ds, static_cast<float>(F::kScaleBase)));
-      }
-    }
-    if constexpr (formats::kIsPresent<typename F::HalfNibbles>) {
-      s = hn::Mul(s, hn::Set(ds, HalfToFloat(formats::HalfBits<F>(*x))));
-    } else if constexpr (formats::ScaleOf<F>::type::kCoded) {
-      s = hn::Mul(s, CodedScales<F, kFirst, kPerBlock>(ds, x));
-    } else if constexpr (F::kRowHeader == 0) {
-      s = hn::Mul(s, WindowHalves<&Block::d, kFirst>(ds, x));
-    }
-    return s;
-  }
-
   // Times kCorrectionFactor: s * o - m.
   template <size_t kFirst>
   static HWY_INLINE VS WindowCorrection(DS ds, const Block* HWY_RESTRICT x,
                                         VS s) {
     auto correction = s;
     if constexpr (kHasShifts) {
-      const auto shift = WindowCodes<typename F::ShiftCodes, kFirst>(ds, x);
-      correction = hn::Mul(
-          s, hn::MulAdd(shift, hn::Set(ds, static_cast<float>(F::kShift)),
-                        hn::Set(ds, static_cast<float>(kOffset))));
+      correction =
+          hn::Mul(s, Windows::template Offsets<kFirst>(ds, x, kOffset));
     }
     if constexpr (kHasMins) {
       static_assert(!kHasShifts, "no format has mins and shifts");
-      const auto m = hn::Mul(WindowCodes<typename F::MinCodes, kFirst>(ds, x),
-                             WindowHalves<&Block::dmin, kFirst>(ds, x));
+      const auto m = Windows::template Mins<kFirst>(ds, x);
       if constexpr (kOffset == 0) {
         correction = m;
       } else {
@@ -196,13 +140,13 @@ struct ChunkDot {
   }
 
   template <size_t kFirst, size_t... kT, class S>
-  static HWY_INLINE void Window(std::index_sequence<kT...>,
-                                const Block* HWY_RESTRICT x,
-                                const Int8RowChunk* HWY_RESTRICT y,
-                                size_t y_stride, S& scales,
-                                Sums* HWY_RESTRICT sums) {
+  static HWY_INLINE void ScaleWindow(std::index_sequence<kT...>,
+                                     const Block* HWY_RESTRICT x,
+                                     const Int8RowChunk* HWY_RESTRICT y,
+                                     size_t y_stride, S& scales,
+                                     Sums* HWY_RESTRICT sums) {
     const DS ds;
-    const VS s = WindowScales<kFirst>(ds, x);
+    const VS s = Windows::template Scales<kFirst>(ds, x);
     (hn::Store(hn::Mul(s, hn::Load(ds, ScalesOf(y[kT * y_stride]) + kFirst)),
                ds, scales.at[kT] + kFirst),
      ...);
@@ -215,12 +159,12 @@ struct ChunkDot {
     }
   }
   template <size_t... kW, class Tokens, class S>
-  static HWY_INLINE void Windows(std::index_sequence<kW...>, Tokens tokens,
-                                 const Block* HWY_RESTRICT x,
-                                 const Int8RowChunk* HWY_RESTRICT y,
-                                 size_t y_stride, S& scales,
-                                 Sums* HWY_RESTRICT sums) {
-    (Window<kW * kWindow>(tokens, x, y, y_stride, scales, sums), ...);
+  static HWY_INLINE void ScaleAll(std::index_sequence<kW...>, Tokens tokens,
+                                  const Block* HWY_RESTRICT x,
+                                  const Int8RowChunk* HWY_RESTRICT y,
+                                  size_t y_stride, S& scales,
+                                  Sums* HWY_RESTRICT sums) {
+    (ScaleWindow<kW * kWindow>(tokens, x, y, y_stride, scales, sums), ...);
   }
   static HWY_INLINE const float* ScalesOf(const Int8RowChunk& y) {
     return kGroup == 16 ? y.scale16 : y.scale32;
@@ -333,9 +277,7 @@ HWY_NOINLINE void MatvecRow(std::index_sequence<kT...> tokens,
    ...);
   const uint8_t* HWY_RESTRICT p = row + F::kRowHeader;
   for (size_t c = 0; c < cols / kChunk; ++c, p += kBytes) {
-    for (size_t b = 0; b < kBytes; b += 64) {
-      hwy::Prefetch(p + kPrefetchAhead + b);
-    }
+    PrefetchWeights(p, kBytes);
     Dot::Run(tokens, reinterpret_cast<const Block*>(p), y + c, chunks, sums);
   }
   if constexpr (F::kBlock < kChunk) {

@@ -7,13 +7,46 @@
 #define NIBBLE_SIMD_SCALES_INL_H_
 #endif
 
+#include <cstring>
+
 #include "hwy/highway.h"
 #include "nibble/formats/format.h"
+#include "nibble/simd/order.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nibble {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+
+// Codes kept in the low bits of 16-bit words, eight words to a code: all eight at
+// once, by testing whole vectors of words.
+template <class Node>
+struct LowBitWords {
+  static constexpr bool kHas = false;
+};
+template <int kBits, int kShift, auto kM>
+struct LowBitWords<formats::LowBits<kBits, kShift, kM>> {
+  static constexpr bool kHas = true;
+  template <class X>
+  static HWY_INLINE uint64_t Eight(const X* HWY_RESTRICT x) {
+    static_assert(formats::MemberBytes(kM) == 128, "64 words");
+    const hn::CappedTag<uint16_t, 32> d16;
+    constexpr size_t n = HWY_MAX_LANES_D(decltype(d16));
+    const auto* words = reinterpret_cast<const uint16_t*>(x->*kM);
+    uint64_t bits = 0;
+    for (size_t i = 64; i != 0; i -= n) {
+      const auto odd = hn::TestBit(hn::LoadU(d16, words + i - n),
+                                   hn::Set(d16, uint16_t{1}));
+      uint8_t stored[8];
+      hn::StoreMaskBits(d16, odd, stored);
+      uint32_t part = 0;
+      memcpy(&part, stored, n / 8);
+      bits = (bits << n) | part;
+    }
+    constexpr uint64_t kMask = 0x0101010101010101ull * ((1u << kBits) - 1);
+    return (bits >> kShift) & kMask;
+  }
+};
 
 // Codes [kFirst, kFirst + lanes) of a description of sub-block codes as floats;
 // of neighbouring blocks, kPerBlock codes each, if one has fewer. Four codes at
@@ -31,10 +64,16 @@ HWY_INLINE hn::Vec<DF> CodesToFloat(DF df, const X* HWY_RESTRICT x) {
     return static_cast<uint64_t>(
         formats::Quad::Eval(Node(), x[e / kPerBlock], e % kPerBlock));
   };
-  uint64_t words[2] = {quad(kFirst), 0};
-  if constexpr (n >= 8) words[0] |= quad(kFirst + 4) << 32;
-  if constexpr (n == 16) {
-    words[1] = quad(kFirst + 8) | (quad(kFirst + 12) << 32);
+  uint64_t words[2] = {};
+  if constexpr (LowBitWords<Node>::kHas) {
+    static_assert(kPerBlock == 8, "a byte per sub-block of eight");
+    words[0] = LowBitWords<Node>::Eight(x) >> (8 * kFirst);
+  } else {
+    words[0] = quad(kFirst);
+    if constexpr (n >= 8) words[0] |= quad(kFirst + 4) << 32;
+    if constexpr (n == 16) {
+      words[1] = quad(kFirst + 8) | (quad(kFirst + 12) << 32);
+    }
   }
   const hn::Full128<uint64_t> d64;
   const auto bytes = hn::BitCast(
@@ -99,12 +138,16 @@ HWY_INLINE hn::Vec<DF> CodedScales(DF df,
   constexpr size_t n = HWY_MAX_LANES_D(DF);
   using Kind = typename formats::ScaleOf<F>::type;
   static_assert(n == 4 || n == 8 || n == 16, "at most sixteen groups");
+  // A scale per group, four of them in a word, or one at a time.
+  constexpr size_t kStep =
+      Kind::kCount == kPerBlock && kPerBlock % 4 == 0 ? 4 : 1;
   uint64_t words[2] = {};
-  for (size_t i = 0; i < n; ++i) {
+  for (size_t i = 0; i < n; i += kStep) {
     const size_t group = kFirst + i, in_block = group % kPerBlock;
-    const uint64_t code =
-        x[group / kPerBlock].d.bytes[in_block * Kind::kCount / kPerBlock];
-    words[i / 8] |= code << (8 * (i % 8));
+    const uint8_t* code =
+        x[group / kPerBlock].d.bytes + in_block * Kind::kCount / kPerBlock;
+    const uint64_t word = kStep == 4 ? formats::Load32(code) : *code;
+    words[i / 8] |= word << (8 * (i % 8));
   }
   const hn::Full128<uint64_t> d64;
   const hn::RebindToSigned<DF> di;
@@ -115,6 +158,134 @@ HWY_INLINE hn::Vec<DF> CodedScales(DF df,
   return DecodeScales(Kind(), df,
                       hn::PromoteTo(di, hn::ResizeBitCast(d8, bytes)));
 }
+
+// The fp16 member kHalf of the blocks of groups [kFirst, kFirst + lanes) of a
+// chunk, kPerBlock groups to a block.
+template <auto kHalf, size_t kPerBlock, size_t kFirst, class DF, class Block>
+HWY_INLINE hn::Vec<DF> GroupHalves(DF df, const Block* HWY_RESTRICT x) {
+  constexpr size_t n = HWY_MAX_LANES_D(DF);
+  static_assert(n == 4 || n == 8, "groups of 32 in a chunk of 256");
+  const hn::Full128<uint64_t> d64;
+  const hn::Rebind<hwy::float16_t, DF> d16;
+  const auto four = [x](size_t first) {  // gathered in a general register
+    uint64_t halves = 0;
+    for (size_t i = 4; i-- > 0;) {
+      const Block& block = x[(first + i) / kPerBlock];
+      halves = (halves << 16) | formats::Load16((block.*kHalf).bytes);
+    }
+    return halves;
+  };
+  const uint64_t high = n == 8 ? four(kFirst + 4) : 0;
+  const auto bits = hn::Dup128VecFromValues(d64, four(kFirst), high);
+  return hn::PromoteTo(df, hn::ResizeBitCast(d16, bits));
+}
+
+// Scales, shifts and mins of groups [kFirst, kFirst + kWindow) of the chunk of 256
+// weights that starts at block x. A group is a sub-block, or 32 weights of a
+// longer one.
+template <class F>
+struct ChunkWindows {
+  using Block = typename F::Block;
+  static constexpr size_t kGroup = 32 < F::kSub ? 32 : F::kSub;
+  static_assert(kGroup == 16 || kGroup == 32, "activations have these sums");
+  static constexpr size_t kGroups = kChunk / kGroup;
+  static constexpr size_t kPerBlock = F::kBlock / kGroup;
+  using DS = hn::CappedTag<float, kGroups>;
+  static constexpr size_t kWindow = HWY_MAX_LANES_D(DS);
+  using VS = hn::Vec<DS>;
+
+  // A number per sub-block.
+  template <class Node, size_t kFirst>
+  static HWY_INLINE VS Codes(DS ds, const Block* HWY_RESTRICT x) {
+    if constexpr (formats::IsConstant<Node>::value) {
+      return hn::Set(ds, static_cast<float>(formats::Scalar::Eval(Node(), *x, 0)));
+    } else {
+      static_assert(F::kSub == kGroup, "one code per group");
+      return CodesToFloat<Node, kFirst, kPerBlock>(ds, x);
+    }
+  }
+  // An fp16 number per block.
+  template <auto kHalf, size_t kFirst>
+  static HWY_INLINE VS Halves(DS ds, const Block* HWY_RESTRICT x) {
+    if constexpr (F::kBlock == kChunk) {
+      return hn::Set(ds, HalfToFloat(x->*kHalf));
+    } else {
+      return GroupHalves<kHalf, kPerBlock, kFirst>(ds, x);
+    }
+  }
+
+  // Without kFactor and the row's scale.
+  template <size_t kFirst>
+  static HWY_INLINE VS Scales(DS ds, const Block* HWY_RESTRICT x) {
+    auto s = hn::Set(ds, 1.0f);
+    if constexpr (formats::kIsPresent<typename F::ScaleCodes>) {
+      s = Codes<typename F::ScaleCodes, kFirst>(ds, x);
+      if constexpr (F::kScaleStep != 1 || F::kScaleBase != 0) {
+        s = hn::MulAdd(s, hn::Set(ds, static_cast<float>(F::kScaleStep)),
+                       hn::Set(ds, static_cast<float>(F::kScaleBase)));
+      }
+    }
+    if constexpr (formats::kIsPresent<typename F::HalfNibbles>) {
+      s = hn::Mul(s, hn::Set(ds, HalfToFloat(formats::HalfBits<F>(*x))));
+    } else if constexpr (formats::ScaleOf<F>::type::kCoded) {
+      s = hn::Mul(s, CodedScales<F, kFirst, kPerBlock>(ds, x));
+    } else if constexpr (F::kRowHeader == 0) {
+      s = hn::Mul(s, Halves<&Block::d, kFirst>(ds, x));
+    }
+    return s;
+  }
+  // What is added to the codes.
+  template <size_t kFirst>
+  static HWY_INLINE VS Offsets(DS ds, const Block* HWY_RESTRICT x,
+                               int offset = -F::kZero) {
+    const auto zero = hn::Set(ds, static_cast<float>(offset));
+    if constexpr (formats::kIsPresent<typename F::ShiftCodes>) {
+      return hn::MulAdd(Codes<typename F::ShiftCodes, kFirst>(ds, x),
+                        hn::Set(ds, static_cast<float>(F::kShift)), zero);
+    } else {
+      return zero;
+    }
+  }
+  // Without kMinFactor.
+  template <size_t kFirst>
+  static HWY_INLINE VS Mins(DS ds, const Block* HWY_RESTRICT x) {
+    return hn::Mul(Codes<typename F::MinCodes, kFirst>(ds, x),
+                   Halves<&Block::dmin, kFirst>(ds, x));
+  }
+};
+
+// All numbers of a chunk, in memory: x = scale * (code + offset) - min.
+template <class F>
+struct ChunkScales {
+  using Windows = ChunkWindows<F>;
+  static constexpr size_t kGroups = Windows::kGroups;
+  static constexpr bool kHasMin = formats::kIsPresent<typename F::MinCodes>;
+  static constexpr bool kHasShift = formats::kIsPresent<typename F::ShiftCodes>;
+  alignas(64) float scale[kGroups];
+  alignas(64) float min[kHasMin ? kGroups : 1];
+  alignas(64) float offset[kHasShift ? kGroups : 1];
+
+  // `factor` is kFactor times the row's scale.
+  template <size_t kFirst = 0>
+  HWY_INLINE void Decode(const typename F::Block* HWY_RESTRICT x,
+                         float factor) {
+    const typename Windows::DS ds;
+    auto s = Windows::template Scales<kFirst>(ds, x);
+    if constexpr (F::kRowHeader != 0 || F::kFactor != 1.0f) {
+      s = hn::Mul(s, hn::Set(ds, factor));
+    }
+    hn::Store(s, ds, scale + kFirst);
+    if constexpr (kHasMin) {
+      const auto m = Windows::template Mins<kFirst>(ds, x);
+      hn::Store(hn::Mul(m, hn::Set(ds, F::kMinFactor)), ds, min + kFirst);
+    }
+    if constexpr (kHasShift) {
+      hn::Store(Windows::template Offsets<kFirst>(ds, x), ds, offset + kFirst);
+    }
+    constexpr size_t kNext = kFirst + Windows::kWindow;
+    if constexpr (kNext < kGroups) Decode<kNext>(x, factor);
+  }
+};
 
 // What the drivers need per sub-block: x = scale * (code + offset) - min.
 template <class F>
@@ -129,18 +300,31 @@ struct SubScales {
   HWY_INLINE void Decode(const typename F::Block& x, float row_scale) {
     if constexpr (!formats::kIsPresent<typename F::ScaleCodes>) {
       for (size_t s = 0; s < kSubs; ++s) {
-        scale[s] = formats::Reader<F>::BlockScale(x, row_scale, s);
+        scale[s] = BlockScale(x, row_scale, s);
         if constexpr (formats::kIsPresent<typename F::MinCodes>) {
-          min[s] = formats::Reader<F>::Min(x, s);
+          const int code = formats::Scalar::Eval(typename F::MinCodes(), x, s);
+          min[s] = F::kMinFactor * static_cast<float>(code) *
+                   HalfToFloat(x.dmin);
         }
         offset[s] = static_cast<float>(-F::kZero);
       }
     } else {
-      Steps<0>(x, formats::Reader<F>::BlockScale(x, row_scale));
+      Steps<0>(x, BlockScale(x, row_scale));
     }
   }
 
  private:
+  // Reader's, with the target's conversion of fp16: in software it took as long
+  // as unpacking the codes of a small block.
+  static HWY_INLINE float BlockScale(const typename F::Block& x,
+                                     float row_scale, size_t s = 0) {
+    if constexpr (F::kRowHeader != 0 || formats::ScaleOf<F>::type::kCoded) {
+      return formats::Reader<F>::BlockScale(x, row_scale, s);
+    } else {
+      return F::kFactor * HalfToFloat(formats::HalfBits<F>(x));
+    }
+  }
+
   template <size_t kFirst>
   HWY_INLINE void Steps(const typename F::Block& x, float d) {
     const hn::CappedTag<float, kSubs> df;
