@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "src/activation_kernels.h"
 
+#include <type_traits>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "src/activation_kernels.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
@@ -37,12 +39,12 @@ bool PackPanelChunks(Type type, const uint8_t* row, size_t cols,
   });
 }
 
-bool PackTiles(const ConstMatrix& x, size_t token, const Bf16Layout& layout,
+bool PackTiles(Type type, const uint8_t* const* rows, size_t count,
+               size_t token, size_t cols, const Bf16Layout& layout,
                uint16_t* out) {
-  const size_t count = HWY_MIN(x.rows - token, size_t{16});
-  return WithElements(x.type, x.row(token), [&](const auto* from) {
-    return PackTokenTiles(from, x.stride_bytes / sizeof(*from), token, count,
-                          x.cols, layout, out);
+  return WithElements(type, rows[0], [&](const auto* x) {
+    using T = std::remove_cv_t<std::remove_pointer_t<decltype(x)>>;
+    return PackTokenTiles<T>(rows, count, token, cols, layout, out);
   });
 }
 
@@ -64,9 +66,11 @@ bool PackInt8PanelChunks(Type type, const uint8_t* row, size_t cols,
                          Int8PanelChunk* out, size_t stride) {
   return HWY_DYNAMIC_DISPATCH(PackPanelChunks)(type, row, cols, out, stride);
 }
-bool PackBf16Tiles(const ConstMatrix& x, size_t token, const Bf16Layout& layout,
+bool PackBf16Tiles(Type type, const uint8_t* const* rows, size_t count,
+                   size_t token, size_t cols, const Bf16Layout& layout,
                    uint16_t* out) {
-  return HWY_DYNAMIC_DISPATCH(PackTiles)(x, token, layout, out);
+  return HWY_DYNAMIC_DISPATCH(PackTiles)(type, rows, count, token, cols, layout,
+                                         out);
 }
 }  // namespace nibble
 #endif  // HWY_ONCE

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "nibble/matrix.h"
 #include "nibble/simd/int8_row_chunk.h"
 #include "nibble/simd/panel.h"
 #include "nibble/type.h"
@@ -23,9 +22,10 @@ bool PackInt8RowChunks(Type type, const uint8_t* row, size_t cols,
 bool PackInt8PanelChunks(Type type, const uint8_t* row, size_t cols,
                          Int8PanelChunk* out, size_t stride);
 
-// Packs tokens [token, token + 16), or as many as there are, into tiles of `out`
-// (kBf16Panels). False if a value is NaN or infinite.
-bool PackBf16Tiles(const ConstMatrix& x, size_t token, const Bf16Layout& layout,
+// Packs 1 to 16 rows as tokens [token, token + 16) into tiles of `out`
+// (kBf16Panels); missing ones become zeros. False if a value is NaN or infinite.
+bool PackBf16Tiles(Type type, const uint8_t* const* rows, size_t count,
+                   size_t token, size_t cols, const Bf16Layout& layout,
                    uint16_t* out);
 
 }  // namespace nibble

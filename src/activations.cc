@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "nibble/activations.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "nibble/cpu.h"
@@ -10,75 +11,69 @@
 #include "src/cpu_init.h"
 #include "src/element_order.h"
 #include "src/matmul_job.h"
+#include "src/token_rows.h"
 
 namespace nibble {
 namespace {
 
-// Names the first value that is not finite, from row `token` on.
-Status NotFinite(const ConstMatrix& x, size_t token) noexcept {
+// Names the first value that is not finite, from `token` on.
+Status NotFinite(const TokenRows& from, size_t token) noexcept {
+  const ConstMatrix& x = from.x;
   const size_t bytes = x.type == Type::kF32 ? 4 : 2;
-  for (size_t t = token; t < x.rows; ++t) {
+  for (size_t t = token; t < from.tokens; ++t) {
     for (size_t c = 0; c < x.cols; ++c) {
       float value;
-      WidenFloats(x.type, x.row(t) + c * bytes, 1, &value);
+      WidenFloats(x.type, from.Row(t) + c * bytes, 1, &value);
       if (!std::isfinite(value)) {
-        return InvalidData("activations token %zu, column %zu: %s", t, c,
+        return InvalidData("activations token %zu, column %zu: %s",
+                           from.Index(t), c,
                            std::isnan(value) ? "NaN" : "infinity");
       }
     }
   }
-  return InvalidData("activations token %zu: not finite", token);
+  return InvalidData("activations token %zu: not finite", from.Index(token));
 }
 
 // ---- One kind at a time.
 
-Status PackInt8Rows(const RunPositions& order, const ConstMatrix& x,
-                    void* out) noexcept {
+Status PackInt8Rows(const RunPositions& order, const TokenRows& from,
+                    RowRange tokens, void* out) noexcept {
   auto* chunks = static_cast<Int8RowChunk*>(out);
-  for (size_t t = 0; t < x.rows; ++t) {
-    if (!PackInt8RowChunks(x.type, x.row(t), x.cols, order.position,
-                           chunks + t * ChunksOf(x.cols))) {
-      return NotFinite(x, t);
+  for (size_t t = tokens.begin; t < tokens.end; ++t) {
+    if (!PackInt8RowChunks(from.x.type, from.Row(t), from.x.cols,
+                           order.position,
+                           chunks + t * ChunksOf(from.x.cols))) {
+      return NotFinite(from, t);
     }
   }
   return OkStatus();
 }
 
-Status PackInt8Panels(const ConstMatrix& x, void* out) noexcept {
+Status PackInt8Panels(const TokenRows& from, RowRange tokens,
+                      void* out) noexcept {
   auto* chunks = static_cast<Int8PanelChunk*>(out);
-  for (size_t t = 0; t < x.rows; ++t) {
-    if (!PackInt8PanelChunks(x.type, x.row(t), x.cols, chunks + t, x.rows)) {
-      return NotFinite(x, t);
+  for (size_t t = tokens.begin; t < tokens.end; ++t) {
+    if (!PackInt8PanelChunks(from.x.type, from.Row(t), from.x.cols, chunks + t,
+                             from.tokens)) {
+      return NotFinite(from, t);
     }
   }
   return OkStatus();
 }
 
-Status PackBf16Panels(const ConstMatrix& x, void* out) noexcept {
-  const Bf16Layout layout = Bf16LayoutOf(x.rows, x.cols);
-  for (size_t t = 0; t < x.rows; t += 16) {
-    if (!PackBf16Tiles(x, t, layout, static_cast<uint16_t*>(out))) {
-      return NotFinite(x, t);
+Status PackBf16Panels(const TokenRows& from, RowRange tokens,
+                      void* out) noexcept {
+  const Bf16Layout layout = Bf16LayoutOf(from.tokens, from.x.cols);
+  for (size_t t = tokens.begin; t < tokens.end; t += 16) {
+    const uint8_t* rows[16];
+    const size_t count = std::min<size_t>(16, tokens.end - t);
+    for (size_t i = 0; i < count; ++i) rows[i] = from.Row(t + i);
+    if (!PackBf16Tiles(from.x.type, rows, count, t, from.x.cols, layout,
+                       static_cast<uint16_t*>(out))) {
+      return NotFinite(from, t);
     }
   }
   return OkStatus();
-}
-
-Status Pack(ActivationLayout layout, const ConstMatrix& x, void* out) noexcept {
-  switch (layout.kind) {
-    case ActivationKind::kInt8Panels:
-      return PackInt8Panels(x, out);
-    case ActivationKind::kBf16Panels:
-      return PackBf16Panels(x, out);
-    case ActivationKind::kInt8Rows:
-      break;
-  }
-  const RunPositions* order = FindElementOrder(layout.order);
-  if (order == nullptr) {
-    return InvalidArgument("activations: element order %d is unknown",
-                           layout.order);
-  }
-  return PackInt8Rows(*order, x, out);
 }
 
 // Bytes of `chunk_bytes` per 256 columns of a token; 0 on overflow.
@@ -100,6 +95,24 @@ constexpr size_t kPanelTokens = 5;
 constexpr size_t kTileTokens = 12;
 
 }  // namespace
+
+Status PackTokens(ActivationLayout layout, const TokenRows& from,
+                  RowRange tokens, void* out) noexcept {
+  switch (layout.kind) {
+    case ActivationKind::kInt8Panels:
+      return PackInt8Panels(from, tokens, out);
+    case ActivationKind::kBf16Panels:
+      return PackBf16Panels(from, tokens, out);
+    case ActivationKind::kInt8Rows:
+      break;
+  }
+  const RunPositions* order = FindElementOrder(layout.order);
+  if (order == nullptr) {
+    return InvalidArgument("activations: element order %d is unknown",
+                           layout.order);
+  }
+  return PackInt8Rows(*order, from, tokens, out);
+}
 
 ActivationLayout ChooseActivationLayout(Type type, size_t tokens) noexcept {
   if (tokens >= kTileTokens && UsesAmx()) {
@@ -140,7 +153,8 @@ Status PackActivations(ActivationLayout layout, const ConstMatrix& x, void* out,
     return InvalidArgument("activations: layout kind %d cannot pack %zu x %zu",
                            static_cast<int>(layout.kind), x.rows, x.cols);
   }
-  NIBBLE_RETURN_IF_ERROR(Pack(layout, x, out));
+  NIBBLE_RETURN_IF_ERROR(
+      PackTokens(layout, TokenRows{x, x.rows}, {0, x.rows}, out));
   packed->layout = layout;
   packed->data = static_cast<const uint8_t*>(out);
   packed->tokens = x.rows;

@@ -8,12 +8,10 @@
 #include "src/check.h"
 #include "src/cpu_init.h"
 #include "src/matmul_job.h"
+#include "src/run_parts.h"
 
 namespace nibble {
 namespace {
-
-// Rows are shared out in whole panels of any layout.
-constexpr size_t kSplitRows = 32;
 
 // Cache-line aligned heap memory for the calls that were given none.
 class Buffer {
@@ -33,23 +31,6 @@ class Buffer {
  private:
   void* data_ = nullptr;
 };
-
-// Runs the job on the caller's threads, or here.
-void Run(MatmulJob& job, const ParallelFor* parallel) noexcept {
-  const auto task = [](void* arg, size_t part) {
-    const auto& own = *static_cast<const MatmulJob*>(arg);
-    if (own.x.layout.kind == ActivationKind::kBf16Panels) {
-      MultiplyBf16(own, part);
-    } else {
-      MultiplyInt8(own, part);
-    }
-  };
-  if (parallel == nullptr) {
-    task(&job, 0);
-  } else {
-    parallel->run(parallel->context, job.threads, task, &job);
-  }
-}
 
 // ---- Arguments.
 
@@ -114,6 +95,17 @@ Status FindScratch(const MatmulOptions& options, MatmulJob* job,
 
 }  // namespace
 
+void Multiply(const MatmulJob& job, size_t part) noexcept {
+  switch (job.x.layout.kind) {
+    case ActivationKind::kInt8Rows:
+      return MultiplyInt8Rows(job, part);
+    case ActivationKind::kInt8Panels:
+      return MultiplyInt8(job, part);
+    case ActivationKind::kBf16Panels:
+      return MultiplyBf16(job, part);
+  }
+}
+
 size_t MatmulScratchBytes(ActivationLayout layout, size_t rows, size_t cols,
                           size_t tokens) noexcept {
   InitializeCpu();
@@ -137,18 +129,15 @@ Status Matmul(const ConstMatrix& weights, const PackedActivations& x,
   NIBBLE_RETURN_IF_ERROR(CheckShapes(weights, x.tokens, x.cols, y));
   NIBBLE_RETURN_IF_ERROR(CheckPacked(x));
   NIBBLE_RETURN_IF_ERROR(CheckOptions(options));
-  MatmulJob job{weights, x, y, {}, 1, nullptr, 0};
-  const ParallelFor* parallel = options.parallel;
-  if (parallel != nullptr && (parallel->run == nullptr || parallel->threads < 2)) {
-    parallel = nullptr;
-  }
-  if (parallel != nullptr) job.threads = parallel->threads;
+  MatmulJob job{weights, x, y};
+  job.threads = ThreadsOf(options.parallel);
   job.rows = SplitRows(weights.rows, options.share, kSplitRows);
   job.scratch_bytes =
       MatmulScratchBytes(x.layout, weights.rows, weights.cols, x.tokens);
   Buffer buffer;
   NIBBLE_RETURN_IF_ERROR(FindScratch(options, &job, &buffer));
-  Run(job, parallel);
+  RunParts(options.parallel, job.threads,
+           [&job](size_t part) { Multiply(job, part); });
   return OkStatus();
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
+#include <cstring>
 
 #include "src/amx.h"
 #include "src/compute_kernels.h"
@@ -111,16 +112,28 @@ class TokenBlock {
   // Tiles of the row block -> y.
   void StoreResults(size_t block) noexcept {
     const size_t end = std::min(block + kRowBlock, rows_.end);
-    const size_t stride = job_.y.stride_bytes / sizeof(float);
     for (size_t t = 0; t < tokens_; t += 16) {
       for (size_t r = block; r < end; r += 16) {
         const size_t tile = t % kBf16Tokens / 16 * 2 + (r - block) % 32 / 16;
         const float* c = Results(r - block) +
                          (t / kBf16Tokens * 4 + tile) * kTileResults;
-        store_tile_(c, std::min<size_t>(16, end - r),
-                    std::min<size_t>(16, tokens_ - t),
-                    job_.Result(token0_ + t, r), stride);
+        StoreTile(c, std::min<size_t>(16, end - r), r,
+                  std::min<size_t>(16, tokens_ - t), token0_ + t);
       }
+    }
+  }
+  // Rows of y by number are reached through a tile on the stack.
+  void StoreTile(const float* c, size_t rows, size_t row, size_t tokens,
+                 size_t token) noexcept {
+    if (job_.y_rows == nullptr) {
+      store_tile_(c, rows, tokens, job_.Result(token, row),
+                  job_.y.stride_bytes / sizeof(float));
+      return;
+    }
+    float tile[16][16];  // [token][row]
+    store_tile_(c, rows, tokens, tile[0], 16);
+    for (size_t t = 0; t < tokens; ++t) {
+      memcpy(job_.Result(token + t, row), tile[t], rows * sizeof(float));
     }
   }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A checked matmul and the two ways to do it.
+// A checked matmul and the three ways to do it.
 #ifndef NIBBLE_SRC_MATMUL_JOB_H_
 #define NIBBLE_SRC_MATMUL_JOB_H_
 
@@ -19,10 +19,11 @@ struct MatmulJob {
   ConstMatrix weights;
   PackedActivations x;
   MutableMatrix y;
-  RowRange rows;  // of this call
-  size_t threads;
-  uint8_t* scratch;
-  size_t scratch_bytes;  // per thread, a multiple of 64
+  const uint32_t* y_rows = nullptr;  // a token's row of y; null: its number
+  RowRange rows = {};                // of this call
+  size_t threads = 1;
+  uint8_t* scratch = nullptr;
+  size_t scratch_bytes = 0;  // per thread, a multiple of 64
 
   uint8_t* ScratchOf(size_t part) const noexcept {
     return scratch + part * scratch_bytes;
@@ -34,9 +35,16 @@ struct MatmulJob {
     return {rows.begin + r.begin, rows.begin + r.end};
   }
   float* Result(size_t token, size_t row) const noexcept {
-    return reinterpret_cast<float*>(y.row(token)) + row;
+    const size_t y_row = y_rows != nullptr ? y_rows[token] : token;
+    return reinterpret_cast<float*>(y.row(y_row)) + row;
   }
 };
+
+// Rows are shared out in whole panels of any layout.
+inline constexpr size_t kSplitRows = 32;
+
+// Multiplies the part's rows in the layout of job.x.
+void Multiply(const MatmulJob& job, size_t part) noexcept;
 
 inline size_t RoundUp(size_t n, size_t multiple) noexcept {
   return (n + multiple - 1) / multiple * multiple;
@@ -46,6 +54,9 @@ inline size_t RoundUp(size_t n, size_t multiple) noexcept {
 inline Bf16Layout Bf16LayoutOf(size_t tokens, size_t cols) noexcept {
   return {ChunksOf(cols) * kChunk, RoundUp(tokens, kBf16Tokens)};
 }
+
+// kInt8Rows: matvec, without scratch.
+void MultiplyInt8Rows(const MatmulJob& job, size_t part) noexcept;
 
 // kInt8Panels: panels of u8 codes, any target.
 size_t Int8ScratchBytes(size_t tokens) noexcept;

@@ -2,10 +2,13 @@
 #include "nibble/matvec.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "src/check.h"
 #include "src/compute_kernels.h"
 #include "src/cpu_init.h"
+#include "src/matmul_job.h"
+#include "src/run_parts.h"
 
 namespace nibble {
 namespace {
@@ -47,22 +50,6 @@ Status CheckOutput(const MutableMatrix& y, size_t tokens,
   return OkStatus();
 }
 
-struct MatvecCall {
-  const ComputeKernels* kernels;
-  MatvecArgs args;
-  size_t parts;
-
-  void Run(size_t part) const noexcept {
-    const RowRange range = SplitRows(args.rows, {part, parts});
-    if (range.begin == range.end) return;
-    MatvecArgs own = args;
-    own.weights += range.begin * args.stride_bytes;
-    own.y += range.begin;
-    own.rows = range.end - range.begin;
-    kernels->matvec(own);
-  }
-};
-
 MatvecArgs ArgsOf(const ConstMatrix& weights, const PackedActivations& x,
                   float* y, size_t y_stride) noexcept {
   MatvecArgs args;
@@ -77,7 +64,45 @@ MatvecArgs ArgsOf(const ConstMatrix& weights, const PackedActivations& x,
   return args;
 }
 
+// Kernels write results at a stride. For rows of y by number they write here,
+// on the stack, and the floats are moved: 4 KiB per some 100 KiB of weights.
+struct Results {
+  static constexpr size_t kTokens = 16, kRows = 64;
+  float at[kTokens][kRows];
+};
+
+void MultiplyScattered(const MatmulJob& job, RowRange rows) noexcept {
+  const ComputeKernels& kernels = *FindComputeKernels(job.weights.type);
+  Results results;
+  for (size_t r = rows.begin; r < rows.end; r += Results::kRows) {
+    const size_t end = std::min(r + Results::kRows, rows.end);
+    MatvecArgs args = ArgsOf(job.weights.Rows(r, end), job.x, results.at[0],
+                             Results::kRows);
+    for (size_t t = 0; t < job.x.tokens; t += Results::kTokens) {
+      args.tokens = std::min(Results::kTokens, job.x.tokens - t);
+      kernels.matvec(args);
+      args.x += args.tokens * ChunksOf(args.cols);
+      for (size_t i = 0; i < args.tokens; ++i) {
+        memcpy(job.Result(t + i, r), results.at[i], (end - r) * sizeof(float));
+      }
+    }
+  }
+}
+
 }  // namespace
+
+void MultiplyInt8Rows(const MatmulJob& job, size_t part) noexcept {
+  const RowRange rows = job.RowsOf(part, 1);
+  if (rows.begin == rows.end) return;
+  if (job.y_rows != nullptr && job.x.tokens > 1) {
+    MultiplyScattered(job, rows);
+    return;
+  }
+  const ComputeKernels& kernels = *FindComputeKernels(job.weights.type);
+  kernels.matvec(ArgsOf(job.weights.Rows(rows.begin, rows.end), job.x,
+                        job.Result(0, rows.begin),
+                        job.y.stride_bytes / sizeof(float)));
+}
 
 Status Matvec(const ConstMatrix& weights, const PackedActivations& x,
               const MutableMatrix& y, const MatvecOptions& options) noexcept {
@@ -87,26 +112,13 @@ Status Matvec(const ConstMatrix& weights, const PackedActivations& x,
   NIBBLE_RETURN_IF_ERROR(CheckActivations(x, weights, kernels));
   NIBBLE_RETURN_IF_ERROR(CheckOutput(y, x.tokens, weights.rows));
   NIBBLE_RETURN_IF_ERROR(CheckShare(options.share));
-  const RowRange range = SplitRows(weights.rows, options.share);
-  if (range.begin == range.end) return OkStatus();
-  MatvecCall call = {&kernels,
-                     ArgsOf(weights.Rows(range.begin, range.end), x,
-                            reinterpret_cast<float*>(y.data) + range.begin,
-                            y.stride_bytes / sizeof(float)),
-                     1};
-  const ParallelFor* parallel = options.parallel;
-  if (parallel == nullptr || parallel->run == nullptr ||
-      parallel->threads <= 1) {
-    call.Run(0);
-    return OkStatus();
-  }
-  call.parts = std::min(parallel->threads, call.args.rows);
-  parallel->run(
-      parallel->context, call.parts,
-      [](void* arg, size_t part) {
-        static_cast<const MatvecCall*>(arg)->Run(part);
-      },
-      &call);
+  MatmulJob job{weights, x, y};
+  job.rows = SplitRows(weights.rows, options.share);
+  if (job.rows.begin == job.rows.end) return OkStatus();
+  job.threads = std::min(ThreadsOf(options.parallel),
+                         job.rows.end - job.rows.begin);
+  RunParts(options.parallel, job.threads,
+           [&job](size_t part) { MultiplyInt8Rows(job, part); });
   return OkStatus();
 }
 

@@ -220,18 +220,19 @@ HWY_INLINE void PackTile(const T* const HWY_RESTRICT* x, size_t col,
   }
 }
 
-// Packs 16 tokens from `token` on, or the last `count`, from rows `stride`
-// elements apart. False if a value is NaN or infinite.
+// Packs up to 16 tokens as those from `token` on. False if a value is NaN or
+// infinite.
 template <class T>
-HWY_NOINLINE bool PackTokenTiles(const T* HWY_RESTRICT x, size_t stride,
-                                 size_t token, size_t count, size_t cols,
+HWY_NOINLINE bool PackTokenTiles(const uint8_t* const* HWY_RESTRICT x,
+                                 size_t count, size_t token, size_t cols,
                                  const Bf16Layout& layout,
                                  uint16_t* HWY_RESTRICT out) {
   T tail[16][kChunk];
   const T* rows[16];
   for (size_t c = 0; c < ChunksOf(cols); ++c) {
     for (size_t t = 0; t < count; ++t) {
-      rows[t] = ChunkOf(x + t * stride, cols, c, tail[t]);
+      rows[t] =
+          ChunkOf(reinterpret_cast<const T*>(x[t]), cols, c, tail[t]);
       GroupScale unused;
       for (size_t g = 0; g < kChunk / 32; ++g) {
         if (!FindGroupScale(rows[t] + 32 * g, unused)) return false;
