@@ -27,6 +27,7 @@ struct BenchFormat {
 
 // One function per verb, called once per format and target.
 void RegisterDequantize(const BenchFormat& format, const std::string& target);
+void RegisterExperts(const BenchFormat& format, const std::string& target);
 void RegisterMatmul(const BenchFormat& format, const std::string& target);
 void RegisterMatvec(const BenchFormat& format, const std::string& target);
 void RegisterQuantize(const BenchFormat& format, const std::string& target);

@@ -39,6 +39,7 @@ void RegisterAll() {
       RegisterDequantize(format, target);
       RegisterMatvec(format, target);
       RegisterMatmul(format, target);
+      RegisterExperts(format, target);
       RegisterQuantize(format, target);
     }
   }

@@ -155,6 +155,13 @@ Status ActivationsOf(const nibble_packed_activations* x,
   return OkStatus();
 }
 
+Routing RoutingOf(const nibble_routing& r) noexcept {
+  return Routing{r.experts, r.begin, r.x_rows, r.y_rows};
+}
+nibble_routing RoutingOf(const Routing& r) noexcept {
+  return {r.experts, r.begin, r.x_rows, r.y_rows};
+}
+
 MatmulOptions OptionsOf(const nibble_matmul_options& o,
                         const Threads& threads) noexcept {
   MatmulOptions options;
@@ -454,6 +461,81 @@ nibble_status nibble_matmul_floats(const nibble_const_matrix* weights,
   return Guarded(message, [&] {
     return nibble::Matmul(View(weights), View(x), View(y),
                           nibble::OptionsOf(o, threads));
+  });
+}
+
+// ---- Experts.
+
+size_t nibble_routing_bytes(size_t experts, size_t tokens, size_t used) {
+  return nibble::RoutingBytes(experts, tokens, used);
+}
+
+nibble_status nibble_route_tokens(const nibble_expert_ids* ids, size_t experts,
+                                  void* memory, nibble_token_routing* routing,
+                                  nibble_message* message) {
+  return Guarded(message, [&] {
+    if (ids == nullptr) return nibble::InvalidArgument("ids is null");
+    if (routing == nullptr) return nibble::InvalidArgument("routing is null");
+    nibble::TokenRouting view;
+    NIBBLE_RETURN_IF_ERROR(
+        nibble::RouteTokens({ids->ids, ids->tokens, ids->used, ids->stride},
+                            experts, memory, &view));
+    *routing = {view.experts, view.begin, view.tokens, view.slots};
+    return nibble::OkStatus();
+  });
+}
+
+size_t nibble_packed_expert_activation_bytes(nibble_type type, size_t experts,
+                                             size_t entries, size_t cols) {
+  return nibble::PackedExpertActivationBytes(static_cast<nibble::Type>(type),
+                                             experts, entries, cols);
+}
+
+nibble_status nibble_pack_expert_activations(
+    nibble_type type, const nibble_const_matrix* x,
+    const nibble_routing* routing, void* out,
+    nibble_packed_expert_activations* packed,
+    const nibble_pack_expert_options* options, nibble_message* message) {
+  const nibble_pack_expert_options o =
+      options != nullptr ? *options : nibble_pack_expert_options{};
+  const nibble::Threads threads(o.parallel);
+  return Guarded(message, [&] {
+    if (routing == nullptr) return nibble::InvalidArgument("routing is null");
+    if (packed == nullptr) return nibble::InvalidArgument("packed is null");
+    nibble::PackedExpertActivations view;
+    NIBBLE_RETURN_IF_ERROR(nibble::PackExpertActivations(
+        static_cast<nibble::Type>(type), View(x), nibble::RoutingOf(*routing),
+        out, &view, {nibble::ShareOf(o.share), threads.get()}));
+    *packed = {nibble::RoutingOf(view.routing),
+               static_cast<nibble_type>(view.type), view.data, view.cols,
+               view.target};
+    return nibble::OkStatus();
+  });
+}
+
+size_t nibble_matmul_experts_scratch_bytes(nibble_type type, size_t rows,
+                                           size_t cols, size_t entries) {
+  return nibble::MatmulExpertsScratchBytes(static_cast<nibble::Type>(type),
+                                           rows, cols, entries);
+}
+
+nibble_status nibble_matmul_experts(const nibble_expert_weights* weights,
+                                    const nibble_packed_expert_activations* x,
+                                    const nibble_matrix* y,
+                                    const nibble_matmul_options* options,
+                                    nibble_message* message) {
+  const nibble_matmul_options o =
+      options != nullptr ? *options : nibble_matmul_options{};
+  const nibble::Threads threads(o.parallel);
+  return Guarded(message, [&] {
+    if (weights == nullptr) return nibble::InvalidArgument("weights is null");
+    if (x == nullptr) return nibble::InvalidArgument("x is null");
+    const nibble::PackedExpertActivations packed = {
+        nibble::RoutingOf(x->routing), static_cast<nibble::Type>(x->type),
+        static_cast<const uint8_t*>(x->data), x->cols, x->target};
+    return nibble::MatmulExperts(
+        {View(&weights->first), weights->experts, weights->expert_stride_bytes},
+        packed, View(y), nibble::OptionsOf(o, threads));
   });
 }
 

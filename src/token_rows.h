@@ -27,8 +27,8 @@ struct TokenRows {
 };
 
 // Packs tokens [begin, end) to where they lie among all of `from`. begin is a
-// multiple of kPackTokens; different ranges may be packed at once. Names the row
-// and column of a value that is not finite.
+// multiple of kPackTokens; different ranges may be packed at once. Names the
+// row and column of a value that is not finite.
 inline constexpr size_t kPackTokens = 16;
 Status PackTokens(ActivationLayout layout, const TokenRows& from,
                   RowRange tokens, void* out) noexcept;

@@ -1,5 +1,5 @@
 # The short examples are run; the demo takes a real model through every type.
-foreach(example first-steps threads)
+foreach(example first-steps moe threads)
   if(TARGET ${example})
     add_test(NAME "example: ${example}" COMMAND ${example})
   endif()

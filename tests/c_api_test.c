@@ -324,6 +324,89 @@ static void products_are_close(void) {
   release(&w);
 }
 
+/* Each expert has one row of the matrix: experts x rows = kRows x 1. */
+static void experts_give_their_rows(void) {
+  enum { kTokens = 4, kUsed = 2 };
+  const int32_t choice[kTokens * kUsed] = {2, 0, 0, 2, 2, -1, 0, 2};
+  nibble_expert_ids ids = {NULL, kTokens, kUsed, 0};
+  uint32_t routing_memory[64];
+  static float x[kTokens * kCols];
+  float y[kTokens * kUsed];
+  void* block;
+  void* memory;
+  size_t i;
+  nibble_message message;
+  nibble_token_routing sorted;
+  nibble_routing routing;
+  nibble_packed_expert_activations packed;
+  nibble_expert_weights experts;
+  nibble_const_matrix tokens = {NIBBLE_TYPE_F32, NULL, kTokens, kCols, 0};
+  nibble_matrix out = {NIBBLE_TYPE_F32, NULL, kTokens * kUsed, 1, 0};
+  weights w = quantized(NIBBLE_TYPE_Q6_K, NULL);
+  for (i = 0; i < kTokens * kCols; ++i) x[i] = value(i + 12345);
+  for (i = 0; i < kTokens * kUsed; ++i) y[i] = -1000;
+  tokens.data = x;
+  out.data = y;
+  ids.ids = choice;
+
+  CHECK(nibble_routing_bytes(kRows, kTokens, kUsed) <= sizeof(routing_memory));
+  CHECK(nibble_routing_bytes(kRows, 0, kUsed) == 0);
+  CHECK(nibble_route_tokens(&ids, kRows, routing_memory, &sorted, NULL) ==
+        NIBBLE_OK);
+  CHECK(sorted.experts == kRows && sorted.begin[1] == 3);
+  CHECK(sorted.begin[2] == 3 && sorted.begin[3] == 7);
+  CHECK(nibble_route_tokens(&ids, 2, routing_memory, &sorted, &message) ==
+        NIBBLE_INVALID_DATA);
+  CHECK(strstr(message.text, "token 0, choice 0") != NULL);
+  CHECK(nibble_route_tokens(NULL, kRows, routing_memory, &sorted, NULL) ==
+        NIBBLE_INVALID_ARGUMENT);
+
+  CHECK(nibble_route_tokens(&ids, kRows, routing_memory, &sorted, NULL) ==
+        NIBBLE_OK);
+  routing.experts = sorted.experts;
+  routing.begin = sorted.begin;
+  routing.x_rows = sorted.tokens;
+  routing.y_rows = sorted.slots;
+  memory = aligned(nibble_packed_expert_activation_bytes(NIBBLE_TYPE_Q6_K,
+                                                         kRows, 7, kCols),
+                   &block);
+  CHECK(nibble_pack_expert_activations(NIBBLE_TYPE_Q6_K, &tokens, &routing,
+                                       memory, &packed, NULL,
+                                       NULL) == NIBBLE_OK);
+  experts.first = w.view;
+  experts.first.rows = 1;
+  experts.experts = kRows;
+  experts.expert_stride_bytes = 0;
+  CHECK(nibble_matmul_experts_scratch_bytes(NIBBLE_TYPE_Q6_K, 1, kCols, 0) ==
+        0);
+  CHECK(nibble_matmul_experts(&experts, &packed, &out, NULL, NULL) ==
+        NIBBLE_OK);
+  for (i = 0; i < kTokens * kUsed; ++i) {
+    if (choice[i] < 0) {
+      CHECK(y[i] == -1000);
+    } else {
+      const double error =
+          (double)y[i] -
+          reference(&w, x + i / kUsed * kCols, (size_t)choice[i]);
+      CHECK(error < 0.5 && error > -0.5);
+    }
+  }
+
+  experts.experts = 2;
+  CHECK(nibble_matmul_experts(&experts, &packed, &out, NULL, &message) ==
+        NIBBLE_INVALID_ARGUMENT);
+  CHECK(strstr(message.text, "3 experts") != NULL);
+  CHECK(nibble_matmul_experts(NULL, &packed, &out, NULL, NULL) ==
+        NIBBLE_INVALID_ARGUMENT);
+  CHECK(nibble_matmul_experts(&experts, NULL, &out, NULL, NULL) ==
+        NIBBLE_INVALID_ARGUMENT);
+  CHECK(nibble_pack_expert_activations(NIBBLE_TYPE_Q6_K, &tokens, NULL, memory,
+                                       &packed, NULL,
+                                       NULL) == NIBBLE_INVALID_ARGUMENT);
+  free(block);
+  release(&w);
+}
+
 int main(void) {
   types_are_listed_and_found();
   targets_are_listed_and_forced();
@@ -333,6 +416,7 @@ int main(void) {
   quantized_rows_are_close();
   options_reach_the_quantizer();
   products_are_close();
+  experts_give_their_rows();
   printf("%d failures\n", failures);
   return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -6,6 +6,7 @@
 #include "nibble/activations.h"  // IWYU pragma: export
 #include "nibble/cpu.h"          // IWYU pragma: export
 #include "nibble/dequantize.h"   // IWYU pragma: export
+#include "nibble/experts.h"      // IWYU pragma: export
 #include "nibble/matmul.h"       // IWYU pragma: export
 #include "nibble/matrix.h"       // IWYU pragma: export
 #include "nibble/matvec.h"       // IWYU pragma: export

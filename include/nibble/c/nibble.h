@@ -325,6 +325,95 @@ NIBBLE_API nibble_status nibble_matmul_floats(
     const nibble_matrix* y, const nibble_matmul_options* options,
     nibble_message* message);
 
+/* ---- Experts (nibble/experts.h): every row of x has its own matrix */
+
+/* Entry i of expert e, begin[e] <= i < begin[e + 1], multiplies row x_rows[i]
+ * of x with the weights of e, into row y_rows[i] of y. NULL rows: entry i takes
+ * row i. */
+typedef struct nibble_routing {
+  size_t experts;
+  const uint32_t* begin;  /* [experts + 1], from 0 on, not descending */
+  const uint32_t* x_rows; /* [begin[experts]], or NULL */
+  const uint32_t* y_rows; /* [begin[experts]], or NULL; none twice */
+} nibble_routing;
+
+/* A router's choice: token t wants expert ids[t * stride + k], k < used; a
+ * negative id is a dropped choice. */
+typedef struct nibble_expert_ids {
+  const int32_t* ids;
+  size_t tokens;
+  size_t used;   /* choices per token */
+  size_t stride; /* in elements, 0: used */
+} nibble_expert_ids;
+
+/* Choices as entries, sorted by expert and slot = t * used + k. `tokens` or
+ * `slots` serve as the rows of a nibble_routing: tokens to slots for gate and
+ * up, slots to slots for down. */
+typedef struct nibble_token_routing {
+  size_t experts;
+  const uint32_t* begin;  /* [experts + 1] */
+  const uint32_t* tokens; /* of an entry */
+  const uint32_t* slots;  /* of an entry */
+} nibble_token_routing;
+
+/* Bytes nibble_route_tokens writes; 0 if a size is impossible. */
+NIBBLE_API size_t nibble_routing_bytes(size_t experts, size_t tokens,
+                                       size_t used);
+
+/* Sorts ids into `memory`, aligned to 4 bytes, and describes it in *routing. */
+NIBBLE_API nibble_status nibble_route_tokens(const nibble_expert_ids* ids,
+                                             size_t experts, void* memory,
+                                             nibble_token_routing* routing,
+                                             nibble_message* message);
+
+/* Activations packed for a routing; `data` and its arrays are the caller's. */
+typedef struct nibble_packed_expert_activations {
+  nibble_routing routing;
+  nibble_type type; /* of the weights */
+  const void* data;
+  size_t cols;
+  int64_t target; /* private */
+} nibble_packed_expert_activations;
+
+/* All zero: every entry, on the calling thread. */
+typedef struct nibble_pack_expert_options {
+  nibble_share share;                  /* entries this call packs */
+  const nibble_parallel_for* parallel; /* or NULL */
+} nibble_pack_expert_options;
+
+/* Bytes that hold any routing of so many entries; 0 if a size is impossible. */
+NIBBLE_API size_t nibble_packed_expert_activation_bytes(nibble_type type,
+                                                        size_t experts,
+                                                        size_t entries,
+                                                        size_t cols);
+
+/* Packs the rows of x that the routing names into `out`, aligned to 64 bytes,
+ * and describes it in *packed; options or NULL. */
+NIBBLE_API nibble_status nibble_pack_expert_activations(
+    nibble_type type, const nibble_const_matrix* x,
+    const nibble_routing* routing, void* out,
+    nibble_packed_expert_activations* packed,
+    const nibble_pack_expert_options* options, nibble_message* message);
+
+/* The matrices of all experts, as large as `first`. */
+typedef struct nibble_expert_weights {
+  nibble_const_matrix first; /* of expert 0 */
+  size_t experts;
+  size_t expert_stride_bytes; /* 0: one right behind the other */
+} nibble_expert_weights;
+
+/* Scratch bytes one thread needs if no expert has more than `entries`. */
+NIBBLE_API size_t nibble_matmul_experts_scratch_bytes(nibble_type type,
+                                                      size_t rows, size_t cols,
+                                                      size_t entries);
+
+/* y[y_rows[i]][r] = sum over c of weights of e[r][c] * x[x_rows[i]][c] for every
+ * entry; options or NULL. */
+NIBBLE_API nibble_status nibble_matmul_experts(
+    const nibble_expert_weights* weights,
+    const nibble_packed_expert_activations* x, const nibble_matrix* y,
+    const nibble_matmul_options* options, nibble_message* message);
+
 /* 1 if nibble_matmul uses AMX tiles with the target in use, else 0. */
 NIBBLE_API int nibble_uses_amx(void);
 
