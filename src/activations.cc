@@ -8,6 +8,7 @@
 #include "nibble/row_floats.h"
 #include "src/activation_kernels.h"
 #include "src/check.h"
+#include "src/compute_kernels.h"
 #include "src/cpu_init.h"
 #include "src/element_order.h"
 #include "src/matmul_job.h"
@@ -86,14 +87,6 @@ size_t ChunkBytes(size_t tokens, size_t cols, size_t chunk_bytes) noexcept {
   return bytes;
 }
 
-// From how many tokens on a layout pays (measured in GFLOPS, 4096 x 4096, Q4_0).
-// int8 panels: unpacking for the panel costs about as much as 8 products; up to
-// there matvec, which reads every row once per few tokens, is faster.
-// bf16 panels: 376 against 320 at 16 tokens (Sapphire Rapids), level at about 12,
-// and more accurate.
-constexpr size_t kPanelTokens = 5;
-constexpr size_t kTileTokens = 12;
-
 }  // namespace
 
 Status PackTokens(ActivationLayout layout, const TokenRows& from,
@@ -115,10 +108,16 @@ Status PackTokens(ActivationLayout layout, const TokenRows& from,
 }
 
 ActivationLayout ChooseActivationLayout(Type type, size_t tokens) noexcept {
-  if (tokens >= kTileTokens && UsesAmx()) {
-    return {ActivationKind::kBf16Panels, 0};
+  InitializeCpu();
+  const ComputeKernels* kernels = FindComputeKernels(type);
+  if (kernels != nullptr) {
+    if (tokens >= kernels->crossover.tiles && UsesAmx()) {
+      return {ActivationKind::kBf16Panels, 0};
+    }
+    if (tokens >= kernels->crossover.panels) {
+      return {ActivationKind::kInt8Panels, 0};
+    }
   }
-  if (tokens >= kPanelTokens) return {ActivationKind::kInt8Panels, 0};
   return {ActivationKind::kInt8Rows, ElementOrderOf(type).id};
 }
 

@@ -1,9 +1,4 @@
 // SPDX-License-Identifier: MIT
-//
-// C += A * B with A = weights, rows in natural column order, and B = activations
-// in pairs of columns: only the activations are rearranged, once per call, and
-// the results transposed, once per result. Figures: one core of a Sapphire
-// Rapids Xeon, K = 4096, 512 tokens.
 #include "src/amx.h"
 
 #if defined(__x86_64__) && defined(__linux__)
@@ -13,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -54,80 +50,6 @@ struct alignas(64) TileConfig {
   uint8_t rows[16] = {};
 };
 
-constexpr size_t kTile = 512;  // bf16 elements
-constexpr size_t kResult = 256;  // floats
-
-// Unpacks this step's share of the next panel while the tiles multiply.
-inline void FeedStep(AmxFeeder* feeder) noexcept {
-  feeder->credit += feeder->total;
-  while (feeder->credit >= feeder->steps) {
-    feeder->credit -= feeder->steps;
-    if (feeder->left == 0) continue;
-    --feeder->left;
-    feeder->unpack(*feeder->feed);
-  }
-}
-
-// 32 rows x 32 tokens: 2 x 2 tiles of results, 4 KiB of operands per 64 cycles.
-// Activations and results are loaded with the streaming hint: it leaves the
-// 32 KiB weight panel in L1 (2.75 -> 3.6 TFLOPS). 4 x 1 tiles, and prefetching
-// the activations, were no better.
-NIBBLE_AMX void Multiply32(const uint16_t* w, const uint16_t* x, float* c,
-                           const AmxProduct& p, AmxFeeder* feeder) noexcept {
-  if (p.accumulate) {
-    _tile_stream_loadd(0, c, 64);
-    _tile_stream_loadd(1, c + kResult, 64);
-    _tile_stream_loadd(2, c + 2 * kResult, 64);
-    _tile_stream_loadd(3, c + 3 * kResult, 64);
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
-  }
-  for (size_t s = 0; s < p.steps; ++s) {
-    _tile_loadd(4, w, 64);
-    _tile_stream_loadd(6, x, 64);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(5, w + kTile, 64);
-    _tile_dpbf16ps(1, 5, 6);
-    _tile_stream_loadd(7, x + kTile, 64);
-    _tile_dpbf16ps(2, 4, 7);
-    _tile_dpbf16ps(3, 5, 7);
-    FeedStep(feeder);
-    w += 2 * kTile;
-    x += 2 * kTile;
-  }
-  _tile_stored(0, c, 64);
-  _tile_stored(1, c + kResult, 64);
-  _tile_stored(2, c + 2 * kResult, 64);
-  _tile_stored(3, c + 3 * kResult, 64);
-}
-
-// The same for at most 16 tokens.
-NIBBLE_AMX void Multiply16(const uint16_t* w, const uint16_t* x, float* c,
-                           const AmxProduct& p, AmxFeeder* feeder) noexcept {
-  if (p.accumulate) {
-    _tile_stream_loadd(0, c, 64);
-    _tile_stream_loadd(1, c + kResult, 64);
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-  }
-  for (size_t s = 0; s < p.steps; ++s) {
-    _tile_loadd(4, w, 64);
-    _tile_stream_loadd(6, x, 64);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(5, w + kTile, 64);
-    _tile_dpbf16ps(1, 5, 6);
-    FeedStep(feeder);
-    w += 2 * kTile;
-    x += 2 * kTile;
-  }
-  _tile_stored(0, c, 64);
-  _tile_stored(1, c + kResult, 64);
-}
-
 NIBBLE_AMX void LoadConfig(const TileConfig& config) noexcept {
   // g++ 12 does not know that the instruction reads memory and drops the stores
   // that fill the configuration: an illegal one faults much later.
@@ -158,20 +80,6 @@ void AmxBegin() noexcept {
 
 void AmxEnd() noexcept { Release(); }
 
-void AmxMultiply(const AmxProduct& product, AmxFeeder* feeder) noexcept {
-  const uint16_t* x = product.x;
-  float* c = product.c;
-  for (size_t t = 0; t < product.tokens; t += kBf16Tokens) {
-    if (product.tokens - t > 16) {
-      Multiply32(product.weights, x, c, product, feeder);
-    } else {
-      Multiply16(product.weights, x, c, product, feeder);
-    }
-    x += product.x_stride;
-    c += 4 * kResult;
-  }
-}
-
 }  // namespace nibble
 
 #else  // no AMX on this architecture or system
@@ -181,7 +89,6 @@ namespace nibble {
 bool AmxIsUsable() noexcept { return false; }
 void AmxBegin() noexcept {}
 void AmxEnd() noexcept {}
-void AmxMultiply(const AmxProduct&, AmxFeeder*) noexcept {}
 
 }  // namespace nibble
 

@@ -7,7 +7,8 @@
 #define NIBBLE_SRC_COMPUTE_KERNELS_INL_H_
 #endif
 
-#include "nibble/simd/bf16_panel-inl.h"
+#include "nibble/simd/bf16_matmul-inl.h"
+#include "nibble/simd/crossover-inl.h"
 #include "nibble/simd/dequantize-inl.h"
 #include "nibble/simd/matvec-inl.h"
 #include "nibble/simd/panel-inl.h"
@@ -25,7 +26,10 @@ constexpr ComputeKernels MakeComputeKernels() {
   kernels.matvec = &MatvecRows<F>;
   kernels.panel_shape = PanelTraits<F>::kShape;
   kernels.unpack_int8 = &UnpackInt8Panel<F>;
-  if constexpr (kMayHaveTiles) kernels.feed_bf16 = &FeedBf16Panel<F>;
+  kernels.crossover = CrossoverOf<F>();
+#ifdef NIBBLE_MAY_HAVE_TILES
+  kernels.multiply_bf16 = &MultiplyBf16Panel<F>;
+#endif
   return kernels;
 }
 

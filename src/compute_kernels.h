@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "nibble/simd/crossover.h"
 #include "nibble/simd/matvec_args.h"
 #include "nibble/simd/panel.h"
 #include "nibble/type.h"
@@ -23,8 +24,10 @@ struct ComputeKernels {
   PanelShape panel_shape;
   void (*unpack_int8)(const PanelSource& source, const Int8Panel& out);
 
-  // Unpacks the next 64 weights of a bf16 panel; null on targets without AMX.
-  void (*feed_bf16)(Bf16Feed& feed);
+  Crossover crossover;
+
+  // Multiplies a bf16 panel and unpacks the next; null on targets without AMX.
+  void (*multiply_bf16)(const Bf16Product& product);
 };
 
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \

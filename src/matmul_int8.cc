@@ -9,18 +9,24 @@
 namespace nibble {
 namespace {
 
+// Panels that share one pass over a block of activations, which then stay in L2
+// (512 tokens x 1024 columns: 768 KiB), as their results do (512 KiB with
+// AVX-512). One panel at a time read all activations from L3 for every 32 rows:
+// 428 -> 480 GFLOPS (Q4_0, VNNI, 4096 x 4096, Emerald Rapids).
+constexpr size_t kBlockPanels = 8;
+
 // What one thread works with.
 struct Scratch {
   Int8Panel panel;
-  float* c;  // [tokens][panel_rows]
+  float* c;  // [panels of a block][tokens][panel_rows]
 
   static size_t ScaleBytes(const MatmulKernels& k) noexcept {
     return k.panel_rows * k.panel_cols / 16 * sizeof(float);
   }
   static size_t Bytes(const MatmulKernels& k, size_t tokens) noexcept {
     return k.panel_rows * k.panel_cols + 2 * ScaleBytes(k) +
-           RoundUp(std::min(tokens, kTokenBlock) * k.panel_rows *
-                       sizeof(float),
+           RoundUp(kBlockPanels * std::min(tokens, kTokenBlock) *
+                       k.panel_rows * sizeof(float),
                    64);
   }
   Scratch(const MatmulKernels& k, uint8_t* memory) noexcept {
@@ -50,28 +56,40 @@ struct Kernels {
   }
 };
 
-// One panel of rows times the tokens of a block.
-void MultiplyPanel(const MatmulJob& job, const Kernels& kernels,
-                   const Scratch& scratch, size_t row0, size_t rows,
-                   size_t token0, size_t tokens) noexcept {
-  const size_t panel_rows = kernels.any.panel_rows;
+// The tokens of a block.
+struct Tokens {
+  size_t begin, count;
+};
+
+// A block of panels, rows [row0, end), times the tokens of a block.
+void MultiplyBlock(const MatmulJob& job, const Kernels& kernels,
+                   const Scratch& scratch, size_t row0, size_t end,
+                   Tokens tokens) noexcept {
+  const size_t step = kernels.any.panel_rows;
+  const size_t results = tokens.count * step;  // of a panel
   const auto* x = reinterpret_cast<const Int8PanelChunk*>(job.x.data);
-  std::fill(scratch.c, scratch.c + tokens * panel_rows, 0.0f);
-  PanelSource source{job.weights.row(row0), job.weights.stride_bytes, rows, 0,
-                     0};
+  std::fill_n(scratch.c, (end - row0 + step - 1) / step * results, 0.0f);
   for (size_t k = 0; k < job.weights.cols; k += kernels.cols) {
-    source.col0 = k;
-    source.cols = std::min(kernels.cols, job.weights.cols - k);
-    kernels.format.unpack_int8(source, scratch.panel);
-    kernels.multiply(scratch.panel, source.cols, kernels.shape.bias,
-                     x + k / 256 * job.x.tokens + token0, job.x.tokens, tokens,
-                     scratch.c);
+    const size_t cols = std::min(kernels.cols, job.weights.cols - k);
+    float* c = scratch.c;
+    for (size_t r = row0; r < end; r += step, c += results) {
+      kernels.format.unpack_int8(
+          {job.weights.row(r), job.weights.stride_bytes,
+           std::min(step, end - r), k, cols},
+          scratch.panel);
+      kernels.multiply(scratch.panel, cols, kernels.shape.bias,
+                       x + k / 256 * job.x.tokens + tokens.begin, job.x.tokens,
+                       tokens.count, c);
+    }
   }
   // y was not updated in place: its stride is often a multiple of 4 KiB, which
   // cost 13-22 % (Sapphire Rapids).
-  for (size_t t = 0; t < tokens; ++t) {
-    memcpy(job.Result(token0 + t, row0), scratch.c + t * panel_rows,
-           rows * sizeof(float));
+  const float* c = scratch.c;
+  for (size_t r = row0; r < end; r += step, c += results) {
+    const size_t bytes = std::min(step, end - r) * sizeof(float);
+    for (size_t t = 0; t < tokens.count; ++t) {
+      memcpy(job.Result(tokens.begin + t, r), c + t * step, bytes);
+    }
   }
 }
 
@@ -83,13 +101,13 @@ size_t Int8ScratchBytes(size_t tokens) noexcept {
 
 void MultiplyInt8(const MatmulJob& job, size_t part) noexcept {
   const Kernels kernels(job.weights.type);
-  const size_t step = kernels.any.panel_rows;
-  const RowRange range = job.RowsOf(part, step);
+  const RowRange range = job.RowsOf(part, kernels.any.panel_rows);
+  const size_t step = kBlockPanels * kernels.any.panel_rows;
   const Scratch scratch(kernels.any, job.ScratchOf(part));
   for (size_t t = 0; t < job.x.tokens; t += kTokenBlock) {
-    const size_t tokens = std::min(kTokenBlock, job.x.tokens - t);
+    const Tokens tokens = {t, std::min(kTokenBlock, job.x.tokens - t)};
     for (size_t r = range.begin; r < range.end; r += step) {
-      MultiplyPanel(job, kernels, scratch, r, std::min(step, range.end - r), t,
+      MultiplyBlock(job, kernels, scratch, r, std::min(r + step, range.end),
                     tokens);
     }
   }

@@ -8,7 +8,6 @@
 #include "src/inline.h"  // before Highway
 #include "hwy/highway.h"
 
-#include "nibble/simd/bf16_panel-inl.h"
 #include "nibble/simd/matmul-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -37,7 +36,6 @@ constexpr MatmulKernels MakeMatmulKernels() {
     AddKernels<PanelMath::kPairs1>(k);
     AddKernels<PanelMath::kPlanes>(k);
   }
-  k.store_tile = &StoreTile;
   return k;
 }
 

@@ -17,10 +17,6 @@ struct MatmulKernels {
 
   // By PanelMath, per16, has_min; null for maths the target does not use.
   Int8PanelKernel multiply[kPanelMaths][2][2];
-
-  // A tile of results to y; see bf16_panel-inl.h.
-  void (*store_tile)(const float* c, size_t rows, size_t tokens, float* y,
-                     size_t y_stride);
 };
 
 // For the target in use.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// bf16 panels for AMX: weights, generic over a format, and results.
+// bf16 panels for AMX, generic over a format.
 #if defined(NIBBLE_SIMD_BF16_PANEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_SIMD_BF16_PANEL_INL_H_
 #undef NIBBLE_SIMD_BF16_PANEL_INL_H_
@@ -12,17 +12,12 @@
 
 #include "hwy/cache_control.h"
 #include "nibble/simd/machine-inl.h"
-#include "nibble/simd/panel-inl.h"
 #include "nibble/simd/panel.h"
 #include "nibble/simd/scales-inl.h"
-#include "nibble/simd/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nibble {
 namespace HWY_NAMESPACE {
-
-// The only target that may have tiles.
-inline constexpr bool kMayHaveTiles = HWY_TARGET == HWY_AVX3_SPR;
 
 // Codes of at most four bits: sixteen levels, looked up by `Index`.
 template <class E, bool kFew = (formats::Width<E>::value <= 4)>
@@ -53,20 +48,17 @@ struct LevelFloats {
   }
 };
 
-// Unpacks rows 64 weights (two tile rows) at a time, so that the work can be
-// spread over the steps of the tile loop.
+// A chunk of 256 weights of one row on its way to a bf16 panel, 64 weights (two
+// tile rows) at a time, so that the work can be spread over a tile loop.
 template <class F>
-struct Bf16Unpacker {
+class Bf16Chunk {
   using Block = typename F::Block;
   using Table = LevelTable<typename F::Codes>;
+  using Scales = ChunkScales<F>;
+  static constexpr size_t kGroup = Scales::Windows::kGroup;
   static constexpr bool kHasSigns = formats::kIsPresent<typename F::Signs>;
   static constexpr bool kUseTable = Table::kHas && !kHasSigns;
-  static constexpr bool kHasMin = formats::kIsPresent<typename F::MinCodes>;
-  static constexpr bool kHasOffset =
-      F::kZero != 0 || formats::kIsPresent<typename F::ShiftCodes>;
-  // Blocks of 32 come in pairs.
-  static constexpr bool kPairs = F::kBlock == 32;
-  static constexpr size_t kScales = kPairs ? 2 : 1;
+  static constexpr size_t kBytes = kChunk / F::kBlock * sizeof(Block);
 
   using DF = hn::CappedTag<float, 16>;
   using D16 = hn::CappedTag<uint16_t, 32>;
@@ -74,22 +66,65 @@ struct Bf16Unpacker {
   using D8 = hn::CappedTag<uint8_t, 32>;
   using VF = hn::Vec<DF>;
 
-  // What is remembered of the block between two calls.
-  struct State {
-    SubScales<F> sub[kScales];
-    HWY_ALIGN uint8_t signs[kScales][F::kBlock / 8 + 8];
-  };
-  static_assert(sizeof(State) <= sizeof(Bf16Feed::state), "room for the state");
-
-  // scale * (level + offset) - min
-  static HWY_INLINE VF Weights(const SubScales<F>& sub, size_t s, VF level) {
-    const DF df;
-    if constexpr (kHasOffset) {
-      level = hn::Add(level, hn::Set(df, sub.offset[s]));
+ public:
+  HWY_INLINE Bf16Chunk(const Bf16Feed& feed, size_t index) {
+    const size_t per_row = feed.RowChunks();  // 1 or 2
+    const size_t r = index / per_row, c = index % per_row;
+    const uint8_t* row = feed.source.Row(r);
+    const uint8_t* p = row + F::kRowHeader +
+                       (feed.source.col0 / kChunk + c) * kBytes;
+    to_ = feed.out + (c * (kChunk / 32) * kBf16Rows + r) * 32;
+    Fetch(p + kBf16Rows * feed.source.stride_bytes);
+    if constexpr (F::kBlock < kChunk) {
+      const size_t left = feed.source.cols - c * kChunk;
+      if (left < kChunk) {  // missing blocks: zeros, which are not used
+        memset(tail_, 0, kBytes);
+        memcpy(tail_, p, left / F::kBlock * sizeof(Block));
+        p = tail_;
+      }
     }
-    const VF scale = hn::Set(df, sub.scale[s]);
-    if constexpr (kHasMin) {
-      return hn::MulSub(level, scale, hn::Set(df, sub.min[s]));
+    x_ = reinterpret_cast<const Block*>(p);
+    scales_.Decode(x_, F::kFactor * formats::Reader<F>::RowScale(row));
+    if constexpr (kHasSigns) signs_ = SignBits(typename F::Signs(), x_, buffer_);
+  }
+
+  // Weights [kE, kE + 64).
+  template <size_t kE>
+  HWY_INLINE void Unit() const {
+    uint16_t* HWY_RESTRICT to = to_ + kE / 32 * kBf16LineElements;
+    if constexpr (!kUseTable) {
+      AnyLines<kE>(to);
+    } else if constexpr (kGroup == 16) {
+      LineOfTwo<kE>(to);
+      LineOfTwo<kE + 32>(to + kBf16LineElements);
+    } else {
+      TwoLines<kE>(to);
+    }
+  }
+  HWY_INLINE void All() const {
+    Unit<0>();
+    Unit<64>();
+    Unit<128>();
+    Unit<192>();
+  }
+
+ private:
+  // The same place in the next panel; harmless beyond the matrix.
+  static HWY_INLINE void Fetch(const uint8_t* p) {
+    for (size_t i = 0; i < kBytes; i += 64) hwy::Prefetch(p + i);
+  }
+
+  // scale * (level + offset) - min of group g
+  HWY_INLINE VF Weights(size_t g, VF level) const {
+    const DF df;
+    if constexpr (Scales::kHasShift) {
+      level = hn::Add(level, hn::Set(df, scales_.offset[g]));
+    } else if constexpr (F::kZero != 0) {
+      level = hn::Add(level, hn::Set(df, static_cast<float>(-F::kZero)));
+    }
+    const VF scale = hn::Set(df, scales_.scale[g]);
+    if constexpr (Scales::kHasMin) {
+      return hn::MulSub(level, scale, hn::Set(df, scales_.min[g]));
     } else {
       return hn::Mul(level, scale);
     }
@@ -102,178 +137,82 @@ struct Bf16Unpacker {
     return hn::BitCast(D16(), hn::OrderedDemote2To(DBF(), low, high));
   }
 
-  // -- Sixteen levels or fewer: two sub-blocks share one table of 32 weights.
-  // Two multiplies, one conversion and two lookups per 64 weights, against ten
+  // -- Sixteen levels or fewer: two groups share one table of 32 weights. Two
+  // multiplies, one conversion and two lookups per 64 weights, against ten
   // cycles per 32 for the general way (prototype, Sapphire Rapids: N = 8 tokens
   // in 1.50 instead of 1.96 ms).
-  static HWY_INLINE hn::Vec<D16> Entries(const SubScales<F>& a, size_t sa,
-                                         const SubScales<F>& b, size_t sb) {
+  HWY_INLINE hn::Vec<D16> Entries(size_t a, size_t b) const {
     static constexpr LevelFloats<Table> kLevels;
     const VF level = hn::Load(DF(), kLevels.values);
-    return Round(Weights(a, sa, level), Weights(b, sb, level));
+    return Round(Weights(a, level), Weights(b, level));
   }
   template <size_t kE>
-  static HWY_INLINE hn::Vec<D16> Indices(const Block* HWY_RESTRICT x) {
+  HWY_INLINE hn::Vec<D16> Indices() const {
     return hn::PromoteTo(
-        D16(), Simd<D8>::template Eval<kE>(typename Table::Index(), x));
+        D16(), Simd<D8>::template Eval<kE>(typename Table::Index(), x_));
   }
   static HWY_INLINE hn::Vec<D16> Lookup(hn::Vec<D16> table, hn::Vec<D16> i) {
     const D16 d16;
     return hn::TableLookupLanes(table, hn::IndicesFromVec(d16, i));
   }
-  // One line whose halves have a sub-block each.
+  // One line whose halves have a group each.
   template <size_t kE>
-  static HWY_INLINE void LineOfTwo(const Block* HWY_RESTRICT x,
-                                   const SubScales<F>& sub,
-                                   uint16_t* HWY_RESTRICT to) {
+  HWY_INLINE void LineOfTwo(uint16_t* HWY_RESTRICT to) const {
     const D16 d16;
-    constexpr size_t s = kE / F::kSub;
     const auto second = hn::And(hn::Iota(d16, 0), hn::Set(d16, uint16_t{16}));
-    Store(Lookup(Entries(sub, s, sub, s + 1),
-                 hn::Or(Indices<kE>(x), second)),
+    Store(Lookup(Entries(kE / 16, kE / 16 + 1),
+                 hn::Or(Indices<kE>(), second)),
           to);
   }
-  // Lines at kA of x and kB of y, each within a sub-block.
-  template <size_t kA, size_t kB>
-  static HWY_INLINE void TwoLines(const Block* HWY_RESTRICT x,
-                                  const SubScales<F>& a,
-                                  const Block* HWY_RESTRICT y,
-                                  const SubScales<F>& b,
-                                  uint16_t* HWY_RESTRICT to, bool both) {
-    const auto table = Entries(a, kA / F::kSub, b, kB / F::kSub);
-    Store(Lookup(table, Indices<kA>(x)), to);
-    if (!both) return;
+  // Two lines, each within a group.
+  template <size_t kE>
+  HWY_INLINE void TwoLines(uint16_t* HWY_RESTRICT to) const {
+    const auto table = Entries(kE / 32, kE / 32 + 1);
     const auto second = hn::Set(D16(), uint16_t{16});
-    Store(Lookup(table, hn::Or(Indices<kB>(y), second)),
+    Store(Lookup(table, Indices<kE>()), to);
+    Store(Lookup(table, hn::Or(Indices<kE + 32>(), second)),
           to + kBf16LineElements);
   }
 
-  // -- Any codes: integers to floats.
+  // -- Any codes: 64 at once, then integers to floats.
   template <size_t kE>
-  static HWY_INLINE void Line(const Block* HWY_RESTRICT x,
-                              const SubScales<F>& sub,
-                              const uint8_t* HWY_RESTRICT signs,
-                              uint16_t* HWY_RESTRICT to) {
-    using T = hwy::If<formats::IsSigned<typename F::Codes>::value, int8_t,
-                      uint8_t>;
-    const hn::Rebind<T, D8> d8;
+  HWY_INLINE void AnyLines(uint16_t* HWY_RESTRICT to) const {
+    using T = hwy::If<formats::IsSigned<typename F::Codes>::value || kHasSigns,
+                      int8_t, uint8_t>;
+    const hn::CappedTag<uint8_t, 64> d64;
+    const hn::Rebind<T, decltype(d64)> d8;
     const hn::Half<decltype(d8)> dh;
-    const auto codes = hn::BitCast(
-        d8, Simd<D8>::template Eval<kE>(typename F::Codes(), x));
-    const VF low = Floats<kE>(hn::LowerHalf(dh, codes), signs);
-    const VF high = Floats<kE + 16>(hn::UpperHalf(dh, codes), signs);
-    Store(Round(Weights(sub, kE / F::kSub, low),
-                Weights(sub, (kE + 16) / F::kSub, high)),
+    auto codes = hn::BitCast(
+        d8, Simd<decltype(d64)>::template Eval<kE>(typename F::Codes(), x_));
+    if constexpr (kHasSigns) {
+      static_assert(F::kMaxCode <= 127, "magnitudes fit a signed byte");
+      const auto negative = hn::LoadMaskBits(d8, signs_ + kE / 8);
+      codes = hn::MaskedSubOr(codes, negative, hn::Zero(d8), codes);
+    }
+    Line<kE>(dh, hn::LowerHalf(dh, codes), to);
+    Line<kE + 32>(dh, hn::UpperHalf(dh, codes), to + kBf16LineElements);
+  }
+  template <size_t kE, class DH>
+  HWY_INLINE void Line(DH dh, hn::Vec<DH> codes,
+                       uint16_t* HWY_RESTRICT to) const {
+    const hn::Half<DH> dq;
+    const hn::RebindToSigned<DF> di;
+    const DF df;
+    const auto low =
+        hn::ConvertTo(df, hn::PromoteTo(di, hn::LowerHalf(dq, codes)));
+    const auto high =
+        hn::ConvertTo(df, hn::PromoteTo(di, hn::UpperHalf(dq, codes)));
+    Store(Round(Weights(kE / kGroup, low), Weights((kE + 16) / kGroup, high)),
           to);
   }
-  template <size_t kE, class V8>
-  static HWY_INLINE VF Floats(V8 codes, const uint8_t* HWY_RESTRICT signs) {
-    const DF df;
-    const hn::RebindToSigned<DF> di;
-    auto level = hn::PromoteTo(di, codes);
-    if constexpr (kHasSigns) {
-      const auto negative = hn::LoadMaskBits(di, signs + kE / 8);
-      level = hn::MaskedSubOr(level, negative, hn::Zero(di), level);
-    }
-    return hn::ConvertTo(df, level);
-  }
 
-  // -- The next 64 weights of a row, or the last 32.
-  template <size_t kE>
-  static HWY_INLINE void Unit(const Block* HWY_RESTRICT x, const State& state,
-                              uint16_t* HWY_RESTRICT to, bool both) {
-    constexpr size_t kSecond = kPairs ? 0 : kE + 32;
-    const Block* HWY_RESTRICT y = kPairs ? x + 1 : x;
-    const SubScales<F>& a = state.sub[0];
-    const SubScales<F>& b = state.sub[kScales - 1];
-    if constexpr (!kUseTable) {
-      Line<kE>(x, a, state.signs[0], to);
-      if (both) {
-        Line<kSecond>(y, b, state.signs[kScales - 1], to + kBf16LineElements);
-      }
-    } else if constexpr (F::kSub == 16) {
-      static_assert(!kPairs, "blocks of 32 have one scale");
-      LineOfTwo<kE>(x, a, to);
-      LineOfTwo<kE + 32>(x, a, to + kBf16LineElements);
-    } else {
-      TwoLines<kE, kSecond>(x, a, y, b, to, both);
-    }
-  }
-
-  template <size_t kE>
-  static HWY_INLINE void UnitAt(size_t e, const Block* HWY_RESTRICT x,
-                                const State& state, uint16_t* HWY_RESTRICT to,
-                                bool both) {
-    if constexpr (kPairs || kE + 64 >= F::kBlock) {
-      Unit<kPairs ? 0 : kE>(x, state, to, both);
-    } else {
-      if (e == kE) return Unit<kE>(x, state, to, both);
-      UnitAt<kE + 64>(e, x, state, to, both);
-    }
-  }
-
-  static HWY_INLINE void Decode(const Block* HWY_RESTRICT x, float row_scale,
-                                bool both, State& state) {
-    state.sub[0].Decode(x[0], row_scale);
-    if (kPairs && both) state.sub[kScales - 1].Decode(x[1], row_scale);
-    if constexpr (kHasSigns) {
-      static_assert(!kPairs, "signs of small blocks are not decoded");
-      const uint8_t* signs =
-          SignBits(typename F::Signs(), x, state.signs[0]);
-      if (signs != state.signs[0]) {
-        memcpy(state.signs[0], signs, F::kBlock / 8);
-      }
-    }
-  }
+  const Block* HWY_RESTRICT x_;
+  uint16_t* HWY_RESTRICT to_;
+  Scales scales_;
+  const uint8_t* HWY_RESTRICT signs_ = nullptr;
+  HWY_ALIGN uint8_t buffer_[kHasSigns ? kChunk / 8 + 8 : 1];
+  HWY_ALIGN uint8_t tail_[F::kBlock < kChunk ? kBytes : 1];
 };
-
-// Unpacks the next 64 weights of the panel.
-template <class F>
-HWY_NOINLINE void FeedBf16Panel(Bf16Feed& feed) {
-  using Unpacker = Bf16Unpacker<F>;
-  using Block = typename F::Block;
-  auto& state = *reinterpret_cast<typename Unpacker::State*>(feed.state);
-  const uint8_t* row = feed.source.Row(feed.row);
-  if (feed.col == 0) feed.row_scale = formats::Reader<F>::RowScale(row);
-  const auto* x = reinterpret_cast<const Block*>(row + F::kRowHeader) +
-                  (feed.source.col0 + feed.col) / F::kBlock;
-  const bool both = feed.col + 32 < feed.source.cols;
-  const size_t e = feed.col % F::kBlock;
-  if (Unpacker::kPairs || e == 0) {
-    Unpacker::Decode(x, feed.row_scale, both, state);
-    // The same place in the next panel; harmless beyond the matrix.
-    const auto* next = reinterpret_cast<const uint8_t*>(x) +
-                       kBf16Rows * feed.source.stride_bytes;
-    hwy::Prefetch(next);
-    if constexpr (sizeof(Block) > 64) hwy::Prefetch(next + 64);
-    if constexpr (sizeof(Block) > 128) hwy::Prefetch(next + 128);
-  }
-  uint16_t* to = feed.out + (feed.col / 32 * kBf16Rows + feed.row) * 32;
-  Unpacker::template UnitAt<0>(e, x, state, to, both);
-  feed.col += 64;
-  if (feed.col >= feed.source.cols) {
-    feed.col = 0;
-    ++feed.row;
-  }
-}
-
-// A tile of results [row][token] -> y[token][row], `y_stride` in floats.
-inline void StoreTile(const float* HWY_RESTRICT c, size_t rows, size_t tokens,
-                      float* HWY_RESTRICT y, size_t y_stride) {
-  const hn::CappedTag<float, 16> df;
-  HWY_ALIGN float columns[16 * 16];  // [token][row]
-  for (size_t t = 0; t < 16; t += hn::Lanes(df)) {
-    for (size_t r = 0; r < 16; r += 4) {
-      const float* HWY_RESTRICT from = c + r * 16 + t;
-      StoreTransposed(df, hn::Load(df, from), hn::Load(df, from + 16),
-                      hn::Load(df, from + 32), hn::Load(df, from + 48), t, r,
-                      reinterpret_cast<uint8_t*>(columns));
-    }
-  }
-  for (size_t t = 0; t < tokens; ++t) {
-    memcpy(y + t * y_stride, columns + 16 * t, rows * sizeof(float));
-  }
-}
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace HWY_NAMESPACE

@@ -300,30 +300,41 @@ HWY_NOINLINE void MatvecRow(std::index_sequence<kT...> tokens,
   ((out[kT * out_stride] = total(sums[kT])), ...);
 }
 
-// Tokens that meet a row's codes at a time. Targets that only have to work get
-// one: unrolled code for four took them most of the compile time.
-inline constexpr size_t kMaxTokens =
-    HWY_ARCH_X86 && HWY_TARGET > HWY_AVX2 ? 1 : 4;
+// Tokens that meet a row's codes at a time. Every count up to six where there are
+// registers for it: the codes of five tokens decoded twice, as four and one, took
+// 128 GFLOPS, less than the 145 of four (AVX3_SPR, Q4_K). Targets that only have
+// to work get one: unrolled code took them most of the compile time.
+inline constexpr size_t kMaxTokens = HWY_ARCH_X86 && HWY_TARGET > HWY_AVX2 ? 1
+                                     : kNativeU8I8                         ? 6
+                                                                           : 4;
 
-// Every row meets the tokens four, two or one at a time while it is in L1; all
-// three add in the same order, so a token's results do not depend on its
-// company.
+// The next tokens of a row, as many at a time as there are, up to kCount.
+template <class F, size_t kCount>
+HWY_INLINE void MatvecTokens(const MatvecArgs& args, size_t r, size_t t,
+                             size_t left) {
+  if constexpr (kCount > 0) {
+    if (left < kCount) return MatvecTokens<F, kCount - 1>(args, r, t, left);
+    MatvecRow<F>(std::make_index_sequence<kCount>(),
+                 args.weights + r * args.stride_bytes, args.cols,
+                 args.x + t * ChunksOf(args.cols),
+                 args.y + t * args.y_stride + r, args.y_stride);
+  }
+}
+
+// Every row meets all tokens while it is in L1. However many meet it at a time,
+// they add in the same order: a token's results do not depend on its company.
 template <class F>
 void MatvecRows(const MatvecArgs& args) {
-  const size_t chunks = ChunksOf(args.cols);
   for (size_t r = 0; r < args.rows; ++r) {
-    const uint8_t* row = args.weights + r * args.stride_bytes;
-    size_t t = 0;
-    const auto run = [&](auto tokens) {
-      MatvecRow<F>(tokens, row, args.cols, args.x + t * chunks,
-                   args.y + t * args.y_stride + r, args.y_stride);
-      t += tokens.size();
-    };
-    if constexpr (kMaxTokens == 4) {
-      while (t + 4 <= args.tokens) run(std::make_index_sequence<4>());
-      if (t + 2 <= args.tokens) run(std::make_index_sequence<2>());
+    for (size_t t = 0; t < args.tokens;) {
+      const size_t left = args.tokens - t;
+      // Two equal parts rather than a full one and a small one.
+      const size_t count = left > kMaxTokens && left < 2 * kMaxTokens
+                               ? (left + 1) / 2
+                               : HWY_MIN(left, kMaxTokens);
+      MatvecTokens<F, kMaxTokens>(args, r, t, count);
+      t += count;
     }
-    while (t < args.tokens) run(std::make_index_sequence<1>());
   }
 }
 

@@ -100,20 +100,41 @@ struct Int8Panel {
 inline constexpr size_t kBf16Rows = 32;
 inline constexpr size_t kBf16LineElements = kBf16Rows * 32;
 
-// A bf16 panel being unpacked, 64 weights per step.
+// A bf16 panel being unpacked, a chunk of 256 weights of a row at a time.
 struct Bf16Feed {
   PanelSource source;
   uint16_t* out;
-  size_t row, col;  // the next weights: row of the panel, column of the source
-  float row_scale;
-  alignas(64) uint8_t state[512];  // decoded scales of the block at hand
+  size_t next, chunks;  // the chunk at hand of how many, row by row
 
   void Start(const PanelSource& from, uint16_t* to) {
     source = from;
     out = to;
-    row = col = 0;
+    next = 0;
+    chunks = source.rows * RowChunks();
   }
-  size_t Steps() const { return source.rows * ((source.cols + 63) / 64); }
+  size_t RowChunks() const { return (source.cols + 255) / 256; }
+};
+
+// One weight panel times the tokens of a block; meanwhile the next panel is
+// unpacked.
+struct Bf16Product {
+  const uint16_t* weights;  // panel of `lines` lines
+  size_t lines;             // columns / 32
+  const uint16_t* x;        // tiles of the first 32 tokens
+  size_t x_stride;          // elements to those of the next 32
+  size_t tokens;
+  float* c;         // [tokens / 32][4 tiles][16 rows][16 tokens]
+  bool accumulate;  // add to c, or start from zero
+  // Activations wanted next: so many cache lines per line of weights are fetched
+  // to L2.
+  const uint8_t* ahead;
+  size_t ahead_lines;
+  // After the last columns: where results go, transposed; else null.
+  float* y;
+  size_t y_stride;         // floats
+  const uint32_t* y_rows;  // a token's row of y; null: its number
+  size_t rows;             // that are stored
+  Bf16Feed* feed;
 };
 
 }  // namespace nibble
