@@ -11,6 +11,7 @@
 #include "hwy/highway.h"
 #include "nibble/formats/format.h"
 #include "nibble/simd/dot-inl.h"
+#include "nibble/simd/numbers-inl.h"
 #include "nibble/simd/order.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -69,41 +70,6 @@ struct LaneShifts {
   constexpr LaneShifts() {
     for (size_t i = 0; i < 16; ++i) {
       right[i] = static_cast<uint32_t>(Map::Right(4 * i)) & 31;
-    }
-  }
-};
-
-// Shifts to the right of the fields of elements kG, kG + 1, ...
-template <class Pos, size_t kG, int kPer, class T>
-struct RecordShifts {
-  alignas(64) hwy::MakeUnsigned<T> right[16] = {};
-  constexpr RecordShifts() {
-    for (size_t i = 0; i < 16; ++i) {
-      right[i] = static_cast<hwy::MakeUnsigned<T>>(Pos::Shift(kG + i));
-    }
-  }
-};
-
-// Where the words of elements kG, kG + 1, ... are among 8 or 16 neighbouring
-// bytes of a member: all are loaded at once, since narrow stores followed by a
-// wide load fail store forwarding (AVX3_SPR, IQ3_S matvec: 2.7 -> 18 Gweights/s).
-template <class Pos, size_t kG, size_t kLanes, size_t kLaneBytes,
-          size_t kMember>
-struct RecordBytes {
-  static constexpr size_t kSpan =
-      Pos::Byte(kG + kLanes - 1) + Pos::kWord - Pos::Byte(kG);
-  static constexpr size_t kBytes = kSpan <= 8 ? 8 : 16;
-  static_assert(kSpan <= 16 && kMember >= kBytes, "one window");
-  static constexpr size_t kFrom = Pos::Byte(kG) < kMember - kBytes
-                                      ? Pos::Byte(kG)
-                                      : kMember - kBytes;
-  alignas(64) uint8_t index[64] = {};
-  constexpr RecordBytes() {
-    for (size_t i = 0; i < kLanes * kLaneBytes; ++i) {
-      const size_t byte = i % kLaneBytes, lane = i / kLaneBytes;
-      const bool used = byte < static_cast<size_t>(Pos::kWord);
-      index[i] = used ? static_cast<uint8_t>(Pos::Byte(kG + lane) - kFrom + byte)
-                      : uint8_t{0x80};  // zero
     }
   }
 };
@@ -415,16 +381,6 @@ struct Simd {
     const auto odd = digit(hn::ShiftRight<8>(v), kMap.odd);
     return hn::BitCast(d, hn::Or(even, hn::AndNot(low, odd)));
   }
-  // The 8 or 16 bytes at p in every block of 16.
-  template <size_t kBytes, class D>
-  static HWY_INLINE hn::Vec<D> Window(D d, const uint8_t* p) {
-    if constexpr (kBytes == 8) {
-      const hn::Repartition<uint64_t, D> d64;
-      return hn::BitCast(d, hn::Set(d64, formats::Load64(p)));
-    } else {
-      return hn::LoadDup128(d, p);
-    }
-  }
   // Sixteen bytes at p, or the kBytes that there are.
   template <size_t kBytes, class D>
   static HWY_INLINE hn::Vec<D> DigitBytes(D d, const uint8_t* p) {
@@ -665,83 +621,6 @@ struct Simd {
       return hn::Combine(d, EachBytes<E, kG + n / 16, kAt>(dh, x),
                          EachBytes<E, kG, kAt>(dh, x));
     }
-  }
-
-  // Elements [kG, kG + lanes) of a description of group numbers.
-  template <size_t kG, class DI, int kRun, auto kM, class O, class X>
-  static HWY_INLINE hn::Vec<DI> Numbers(DI di, formats::Field<8, kRun, kM, O>,
-                                        const X* HWY_RESTRICT x) {
-    const hn::Rebind<uint8_t, DI> d8;
-    return hn::PromoteTo(di, hn::LoadU(d8, (x->*kM) + kG));
-  }
-  template <size_t kG, class DI, int kBits, int kRun, auto kM, class O, class X>
-  static HWY_INLINE hn::Vec<DI> Numbers(DI di,
-                                        formats::Field<kBits, kRun, kM, O>,
-                                        const X* HWY_RESTRICT x) {
-    using P = formats::FieldPos<kBits, kRun, O>;
-    if constexpr (kRun == 1) {
-      return Numbers<kG>(
-          di, formats::RecordField<kBits, 0, 8 / kBits, kBits, 1, kM>(), x);
-    } else {
-      static_assert(kRun % HWY_MAX_LANES_D(DI) == 0, "one shift for all");
-      const hn::Rebind<uint8_t, DI> d8;
-      const auto bytes = hn::LoadU(d8, (x->*kM) + P::Byte(kG));
-      return hn::And(hn::ShiftRight<P::Shift(kG)>(hn::PromoteTo(di, bytes)),
-                     hn::Set(di, (1 << kBits) - 1));
-    }
-  }
-  template <size_t kG, class DI, int kBits, int kFirst, int kPer, int kPitch,
-            int kRecord, auto kM, class X>
-  static HWY_INLINE hn::Vec<DI> Numbers(
-      DI di, formats::RecordField<kBits, kFirst, kPer, kPitch, kRecord, kM>,
-      const X* HWY_RESTRICT x) {
-    using P = formats::RecordPos<kBits, kFirst, kPer, kPitch, kRecord>;
-    constexpr size_t n = HWY_MAX_LANES_D(DI);
-    const hn::RebindToUnsigned<DI> du;
-    const auto mask = hn::Set(di, static_cast<int>(P::kMask));
-    if constexpr (kPer == 1 && kRecord == 2) {
-      const hn::Rebind<uint16_t, DI> d16;
-      const auto word = hn::LoadU(
-          d16, reinterpret_cast<const uint16_t*>((x->*kM) + P::Byte(kG)));
-      return hn::And(
-          hn::ShiftRight<P::Shift(0)>(hn::PromoteTo(di, word)), mask);
-    } else {  // a record's word in every lane that takes a field of it
-      using Map = RecordBytes<P, kG, n, sizeof(hn::TFromD<DI>),
-                              formats::MemberBytes(kM)>;
-      static constexpr Map kMap;
-      static constexpr RecordShifts<P, kG, kPer, hn::TFromD<DI>> kShifts;
-      const hn::Repartition<uint8_t, DI> d8;
-      const auto bytes = Window<Map::kBytes>(d8, (x->*kM) + Map::kFrom);
-      const auto word = hn::BitCast(
-          du, hn::TableLookupBytesOr0(bytes, hn::Load(d8, kMap.index)));
-      return hn::And(
-          hn::BitCast(di, hn::Shr(word, hn::Load(du, kShifts.right))), mask);
-    }
-  }
-  template <size_t kG, class DI, int kGroup, int kBits, int kFirst, int kPitch,
-            int kRecord, auto kM, class X>
-  static HWY_INLINE hn::Vec<DI> Numbers(
-      DI di,
-      formats::Each<kGroup,
-                    formats::RecordField<kBits, kFirst, 1, kPitch, kRecord, kM>>,
-      const X* HWY_RESTRICT x) {
-    return Numbers<kG>(
-        di, formats::RecordField<kBits, kFirst, kGroup, 0, kRecord, kM>(), x);
-  }
-  template <size_t kG, class DI, int k, class E, class X>
-  static HWY_INLINE hn::Vec<DI> Numbers(DI di, formats::Shl<k, E>,
-                                        const X* HWY_RESTRICT x) {
-    return hn::ShiftLeft<k>(Numbers<kG>(di, E(), x));
-  }
-  template <size_t kG, class DI, class A, class B, class X>
-  static HWY_INLINE hn::Vec<DI> Numbers(DI di, formats::Or<A, B>,
-                                        const X* HWY_RESTRICT x) {
-    return hn::Or(Numbers<kG>(di, A(), x), Numbers<kG>(di, B(), x));
-  }
-  template <size_t kG, class DI, int kBits, class E, class X>
-  static HWY_INLINE hn::Vec<DI> Numbers(DI di, formats::Inverted<kBits, E>,
-                                        const X* HWY_RESTRICT x) {
-    return hn::Xor(Numbers<kG>(di, E(), x), hn::Set(di, (1 << kBits) - 1));
   }
 };
 

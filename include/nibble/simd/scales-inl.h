@@ -11,6 +11,7 @@
 
 #include "hwy/highway.h"
 #include "nibble/formats/format.h"
+#include "nibble/simd/numbers-inl.h"
 #include "nibble/simd/order.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -56,29 +57,35 @@ template <class Node, size_t kFirst, size_t kPerBlock, class DF, class X>
 HWY_INLINE hn::Vec<DF> CodesToFloat(DF df, const X* HWY_RESTRICT x) {
   constexpr size_t n = HWY_MAX_LANES_D(DF);
   static_assert(n % 4 == 0 && n <= 16, "4, 8 or 16 sub-blocks at a time");
-  using T = hwy::If<formats::IsSigned<Node>::value, int8_t, uint8_t>;
   const hn::RebindToSigned<DF> di;
-  const hn::Rebind<T, DF> d8;
-  static_assert(kPerBlock % 4 == 0, "four codes come from one block");
-  const auto quad = [&](size_t e) {
-    return static_cast<uint64_t>(
-        formats::Quad::Eval(Node(), x[e / kPerBlock], e % kPerBlock));
-  };
-  uint64_t words[2] = {};
-  if constexpr (LowBitWords<Node>::kHas) {
-    static_assert(kPerBlock == 8, "a byte per sub-block of eight");
-    words[0] = LowBitWords<Node>::Eight(x) >> (8 * kFirst);
+  if constexpr (kNumbersAreFast && kFirst % kPerBlock + n <= kPerBlock &&
+                kNumbersFit<Node, kFirst % kPerBlock, n>) {
+    return hn::ConvertTo(
+        df, Numbers<kFirst % kPerBlock>(di, Node(), x + kFirst / kPerBlock));
   } else {
-    words[0] = quad(kFirst);
-    if constexpr (n >= 8) words[0] |= quad(kFirst + 4) << 32;
-    if constexpr (n == 16) {
-      words[1] = quad(kFirst + 8) | (quad(kFirst + 12) << 32);
+    using T = hwy::If<formats::IsSigned<Node>::value, int8_t, uint8_t>;
+    const hn::Rebind<T, DF> d8;
+    static_assert(kPerBlock % 4 == 0, "four codes come from one block");
+    const auto quad = [&](size_t e) {
+      return static_cast<uint64_t>(
+          formats::Quad::Eval(Node(), x[e / kPerBlock], e % kPerBlock));
+    };
+    uint64_t words[2] = {};
+    if constexpr (LowBitWords<Node>::kHas) {
+      static_assert(kPerBlock == 8, "a byte per sub-block of eight");
+      words[0] = LowBitWords<Node>::Eight(x) >> (8 * kFirst);
+    } else {
+      words[0] = quad(kFirst);
+      if constexpr (n >= 8) words[0] |= quad(kFirst + 4) << 32;
+      if constexpr (n == 16) {
+        words[1] = quad(kFirst + 8) | (quad(kFirst + 12) << 32);
+      }
     }
+    const hn::Full128<uint64_t> d64;
+    const auto bytes = hn::BitCast(
+        hn::Full128<T>(), hn::Dup128VecFromValues(d64, words[0], words[1]));
+    return hn::ConvertTo(df, hn::PromoteTo(di, hn::ResizeBitCast(d8, bytes)));
   }
-  const hn::Full128<uint64_t> d64;
-  const auto bytes = hn::BitCast(
-      hn::Full128<T>(), hn::Dup128VecFromValues(d64, words[0], words[1]));
-  return hn::ConvertTo(df, hn::PromoteTo(di, hn::ResizeBitCast(d8, bytes)));
 }
 
 // Whether the target converts fp16 in hardware. Where it does not, Highway's
