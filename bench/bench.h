@@ -7,11 +7,11 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
+#include "bench/timing.h"
 #include "nibble/matrix.h"
 #include "nibble/type.h"
 
@@ -38,15 +38,6 @@ void RegisterPackActivations(const std::string& target);
 // caches.
 inline constexpr size_t kArenaBytes = size_t{512} << 20;
 uint8_t* Arena();
-
-// Seconds of one call.
-template <class Work>
-double Seconds(const Work& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
-      .count();
-}
 
 // The best of the iterations: on shared machines the mean tells about the
 // neighbours.

@@ -3,17 +3,19 @@
 // tokens, as TSV. A call packs its activations and multiplies.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <random>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "bench/page_buffer.h"
-#include "bench/stream.h"
+#include "bench/product.h"
+#include "bench/repeated_rows.h"
+#include "bench/require.h"
+#include "bench/stream_rate.h"
 #include "bench/threads.h"
+#include "bench/timing.h"
 #include "bench/type_list.h"
 #include "nibble/nibble.h"
 
@@ -33,35 +35,6 @@ struct Arguments {
 constexpr size_t kMemoryTokens = 8;
 constexpr size_t kMemoryBytes = size_t{768} << 20;
 
-void Require(const Status& status) {
-  if (!status.ok()) throw std::runtime_error(status.message());
-}
-
-// Best time of one call, over at least three calls and `least` seconds.
-template <class Work>
-double BestSeconds(double least, const Work& work) {
-  using Clock = std::chrono::steady_clock;
-  const auto since = [](Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-  };
-  double best = 1e30;
-  const auto begin = Clock::now();
-  for (int calls = 0; calls < 3 || since(begin) < least; ++calls) {
-    const auto start = Clock::now();
-    work();
-    best = std::min(best, since(start));
-  }
-  return best;
-}
-
-std::vector<float> Normal(size_t count, uint32_t seed, float deviation) {
-  std::mt19937 rng(seed);
-  std::normal_distribution<float> normal(0, deviation);
-  std::vector<float> values(count);
-  for (float& v : values) v = normal(rng);
-  return values;
-}
-
 // Matrices of one type, as many as fit; they repeat a few quantized rows, which
 // caches cannot know.
 class Weights {
@@ -74,15 +47,7 @@ class Weights {
         bytes_(stride_ * rows_),
         data_(memory.data()),
         count_(std::max<size_t>(1, kMemoryBytes / bytes_)) {
-    const size_t distinct = std::min(rows_, kDistinct);
-    const std::vector<float> values = Normal(distinct * cols_, 7, 0.02f);
-    QuantizeOptions options;
-    options.search = Search::kFast;
-    Require(Quantize(FloatMatrix(values.data(), distinct, cols_),
-                     MutableMatrix(type, data_, distinct, cols_), options));
-    for (size_t r = distinct; r < rows_ * count_; ++r) {
-      std::copy_n(data_ + r % distinct * stride_, stride_, data_ + r * stride_);
-    }
+    RepeatedRows(type, cols_).Fill(data_, rows_ * count_);
   }
 
   ConstMatrix Next(bool from_memory) {
@@ -92,8 +57,6 @@ class Weights {
   size_t bytes() const { return bytes_; }
 
  private:
-  static constexpr size_t kDistinct = 32;
-
   Type type_;
   size_t rows_, cols_, stride_, bytes_;
   uint8_t* data_;
@@ -109,16 +72,16 @@ class Product {
         cols_(args.cols),
         x_(FloatMatrix(x, tokens, args.cols)),
         layout_(ChooseActivationLayout(type, tokens)),
-        packed_memory_(
-            PackedActivationBytes(layout_, tokens, args.cols)),
+        packed_memory_(PackedActivationBytes(layout_, tokens, args.cols)),
         scratch_(std::max<size_t>(
-            64, args.threads * MatmulScratchBytes(layout_, args.rows,
-                                                  args.cols, tokens))),
+            64, args.threads *
+                    MatmulScratchBytes(layout_, args.rows, args.cols, tokens))),
         y_(tokens * args.rows) {
     options_.parallel = threads_.get();
     options_.scratch = scratch_.data();
-    options_.scratch_bytes = args.threads * MatmulScratchBytes(
-                                 layout_, args.rows, args.cols, tokens);
+    options_.scratch_bytes =
+        args.threads *
+        MatmulScratchBytes(layout_, args.rows, args.cols, tokens);
   }
 
   void Run(const ConstMatrix& weights) {
@@ -184,25 +147,13 @@ void Row(const Arguments& args, Type type, Weights& weights, size_t tokens,
 void PrintStream(const Arguments& args, PageBuffer& memory) {
   std::fill_n(memory.data(), kMemoryBytes, uint8_t{1});
   const Threads threads(args.threads);
-  struct Task {
-    const uint8_t* data;
-    size_t bytes;
-    volatile uint64_t sink;
-  } task{memory.data(), kMemoryBytes / args.threads, 0};
-  const auto read = [](void* arg, size_t part) {
-    auto& t = *static_cast<Task*>(arg);
-    t.sink = StreamRead(t.data + part * t.bytes, t.bytes);
-  };
-  const double seconds = BestSeconds(args.seconds, [&] {
-    if (threads.get() == nullptr) return read(&task, 0);
-    threads.get()->run(nullptr, args.threads, read, &task);
-  });
-  std::printf("# stream read %.2f GB/s of 768 MiB, %s pages (%zu MiB huge), "
-              "%zu thread(s), %zu x %zu\n",
-              1e-9 * static_cast<double>(kMemoryBytes) / seconds,
-              args.pages == Pages::kHuge ? "huge" : "small",
-              PageBuffer::HugeKib() / 1024, args.threads, args.rows,
-              args.cols);
+  const double rate =
+      StreamRate(memory.data(), kMemoryBytes, threads.get(), args.seconds);
+  std::printf(
+      "# stream read %.2f GB/s of 768 MiB, %s pages (%zu MiB huge), "
+      "%zu thread(s), %zu x %zu\n",
+      rate, args.pages == Pages::kHuge ? "huge" : "small",
+      PageBuffer::HugeKib() / 1024, args.threads, args.rows, args.cols);
 }
 
 void Table(const Arguments& args) {
@@ -215,9 +166,8 @@ void Table(const Arguments& args) {
   PageBuffer memory(bytes, args.pages);
   PrintStream(args, memory);
   std::printf("type\tbpw\ttarget\ttokens\tGFLOPS\tGBps\trel_error\n");
-  const size_t most =
-      *std::max_element(args.tokens.begin(), args.tokens.end());
-  const std::vector<float> x = Normal(most * args.cols, 11, 1.0f);
+  const size_t most = *std::max_element(args.tokens.begin(), args.tokens.end());
+  const std::vector<float> x = NormalFloats(most * args.cols, 11);
   for (const Type type : types) {
     if (RowBytes(type, args.cols) == 0) continue;  // cannot store such rows
     Weights weights(type, args, memory);
@@ -240,8 +190,7 @@ int Main(int argc, char** argv) {
   app.add_option("--target", args.target, "SIMD target, the best by default");
   app.add_option("--seconds", args.seconds, "least time per row");
   app.add_option("--pages", args.pages, "of the weights")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, Pages>{
-          {"huge", Pages::kHuge}, {"small", Pages::kSmall}}));
+      ->transform(CLI::CheckedTransformer(PagesByName()));
   CLI11_PARSE(app, argc, argv);
   try {
     Table(args);

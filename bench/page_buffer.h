@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A big buffer on huge pages, as far as the system grants them, or on small ones.
+// A big buffer on huge pages, as far as the system grants them, or on small
+// ones.
 #ifndef NIBBLE_BENCH_PAGE_BUFFER_H_
 #define NIBBLE_BENCH_PAGE_BUFFER_H_
 
@@ -8,11 +9,20 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <map>
 #include <new>
+#include <string>
 
 namespace nibble {
 
 enum class Pages { kHuge, kSmall };
+
+// The words of --pages.
+inline const std::map<std::string, Pages>& PagesByName() {
+  static const std::map<std::string, Pages> names = {{"huge", Pages::kHuge},
+                                                     {"small", Pages::kSmall}};
+  return names;
+}
 
 class PageBuffer {
  public:

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <random>
 #include <vector>
 
@@ -14,16 +15,17 @@
 
 namespace nibble {
 
-inline std::vector<float> NormalFloats(size_t count) {
-  std::mt19937 rng(3);
-  std::normal_distribution<float> normal;
+inline std::vector<float> NormalFloats(size_t count, uint32_t seed = 3,
+                                       float deviation = 1) {
+  std::mt19937 rng(seed);
+  std::normal_distribution<float> normal(0, deviation);
   std::vector<float> x(count);
   for (float& v : x) v = normal(rng);
   return x;
 }
 
-// Is y, tokens x weights.rows, the product with x? The first rows, within 5 % of
-// the norm of the products: activations have 8 bits.
+// Is y, tokens x weights.rows, the product with x? The first rows, within 5 %
+// of the norm of the products: activations have 8 bits.
 inline bool IsProduct(const ConstMatrix& weights, const std::vector<float>& x,
                       const std::vector<float>& y, size_t tokens) {
   std::vector<float> w(weights.cols);

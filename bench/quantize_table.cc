@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // quantize_table: speed and weighted error of Quantize per type, as TSV.
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -10,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "bench/require.h"
 #include "bench/threads.h"
+#include "bench/timing.h"
 #include "bench/type_list.h"
 #include "bench/weighted_error.h"
 #include "nibble/nibble.h"
@@ -67,28 +68,6 @@ Data Load(const Arguments& args) {
   return data;
 }
 
-void Require(const Status& status) {
-  if (!status.ok()) throw std::runtime_error(status.message());
-}
-
-// Best time of one call, over at least three calls and args.seconds.
-double BestSeconds(const Arguments& args, const ConstMatrix& source,
-                   const MutableMatrix& packed,
-                   const QuantizeOptions& options) {
-  using Clock = std::chrono::steady_clock;
-  const auto since = [](Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-  };
-  double best = 1e30;
-  const auto begin = Clock::now();
-  for (int calls = 0; calls < 3 || since(begin) < args.seconds; ++calls) {
-    const auto start = Clock::now();
-    Require(Quantize(source, packed, options));
-    best = std::min(best, since(start));
-  }
-  return best;
-}
-
 void Row(const Arguments& args, const Data& data, Type type) {
   const size_t stride = RowBytes(type, args.cols);
   if (stride == 0) return;  // columns this type cannot store
@@ -104,7 +83,8 @@ void Row(const Arguments& args, const Data& data, Type type) {
   options.weights = args.weights;
   options.importance = importance;
   options.parallel = threads.get();
-  const double seconds = BestSeconds(args, source, packed, options);
+  const double seconds = BestSeconds(
+      args.seconds, [&] { Require(Quantize(source, packed, options)); });
 
   WeightedError error;
   std::vector<float> decoded(args.cols);
@@ -115,10 +95,10 @@ void Row(const Arguments& args, const Data& data, Type type) {
                  importance, args.cols);
   }
   const double weights = static_cast<double>(args.rows * args.cols);
-  std::printf("%s\t%.4f\t%.2f\t%.6f\t%.6f\n", TableName(type).c_str(),
-              8.0 * static_cast<double>(stride) /
-                  static_cast<double>(args.cols),
-              weights / seconds / 1e6, error.wrmse(), error.wrmse_mag());
+  std::printf(
+      "%s\t%.4f\t%.2f\t%.6f\t%.6f\n", TableName(type).c_str(),
+      8.0 * static_cast<double>(stride) / static_cast<double>(args.cols),
+      weights / seconds / 1e6, error.wrmse(), error.wrmse_mag());
   std::fflush(stdout);
   if (!args.output.empty()) {
     const std::string path = args.output + "/" + TableName(type) + ".bin";

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// The weight matrices of a language model: which there are, in which type.
+#ifndef NIBBLE_BENCH_PP_TG_MODEL_H_
+#define NIBBLE_BENCH_PP_TG_MODEL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "nibble/type.h"
+
+namespace nibble::pp_tg {
+
+// A matrix that multiplies activations.
+struct Matrix {
+  std::string name;  // "blk.0.attn_q.weight"
+  size_t rows = 0;
+  size_t cols = 0;
+  // What it multiplies: neighbours in a layer with the same number share it.
+  size_t input = 0;
+  std::optional<Type> type;   // none: not quantized, or not decided yet
+  uint64_t stored_bytes = 0;  // in its file, of one without a type
+
+  uint64_t weights() const { return uint64_t{rows} * cols; }
+  uint64_t bytes() const {
+    return type ? uint64_t{rows} * RowBytes(*type, cols) : stored_bytes;
+  }
+};
+
+struct Model {
+  std::string name;
+  uint64_t parameters = 0;                  // all, norms and biases included
+  std::vector<std::vector<Matrix>> layers;  // in the order of a forward pass
+  Matrix head;
+  std::optional<Matrix> embedding;  // looked up; none: the head is used
+  uint64_t other_bytes = 0;         // norms and biases
+
+  // Bytes of all weights, as a file has them.
+  uint64_t Bytes() const;
+  // Of the first `count` layers.
+  uint64_t LayerWeights(size_t count) const;
+  uint64_t LayerBytes(size_t count) const;
+  // The types of the layers, "+" between them, most weights first: "iq2_ks", or
+  // "q4_K+q6_K".
+  std::string LayerTypes() const;
+  // Bits per weight of the layers.
+  double LayerBits() const;
+};
+
+// The names FindModel knows, separated by "|".
+std::string ModelNames();
+
+// A model of models.def, without types. Throws std::invalid_argument.
+Model FindModel(const std::string& name);
+
+// The shapes of a GGUF file, and the types of those of its matrices that this
+// build multiplies with. Throws std::runtime_error with one line that names the
+// file and the tensor: of an architecture with matrices other than those of
+// attention and feed-forward networks nothing is left out silently.
+Model ReadModel(const std::string& path);
+
+// The model with these types: `main` in the layers and the embedding, `head` in
+// the head, and where the rows of a matrix do not fit the blocks of its type,
+// the customary substitute (FallbackType). Throws std::invalid_argument if
+// there is no quantized one.
+Model WithTypes(Model model, Type main, Type head);
+
+// Throws std::invalid_argument naming the first matrix without a type.
+void RequireTypes(const Model& model);
+
+}  // namespace nibble::pp_tg
+
+#endif  // NIBBLE_BENCH_PP_TG_MODEL_H_

@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs pp_tg on the demo model: shapes of its outputs, and their arithmetic.
+
+What is expected follows from data/README.md and the bits per weight that
+docs/formats.md gives, not from the program. Speeds are not judged.
+
+usage: pp_tg_test.py PP_TG QUANTIZE_GGUF MODEL.GGUF
+"""
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+
+PP_TG, QUANTIZE_GGUF, MODEL = sys.argv[1:4]
+
+# data/README.md: 6 layers, width 256, 4 heads, 2 of keys and values,
+# feed-forward 768, vocabulary 259, embedding and head apart.
+LAYER = 2 * 256 * 256 + 2 * 128 * 256 + 3 * 768 * 256
+HEAD = 259 * 256
+NORMS = 13 * 256
+PARAMS = 6 * LAYER + 2 * HEAD + NORMS
+BITS = {"q4_0": 4.5, "q4_k": 4.5, "q6_k": 6.5625}
+
+TESTS = "pp40,tg3"
+COLUMNS = ["model", "size", "params", "backend", "threads", "test", "t/s",
+           "GFLOPS", "GB/s"]
+
+
+def run(*arguments, memory=None):
+    def limit():
+        if memory is not None:
+            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+    return subprocess.run([PP_TG, *arguments], preexec_fn=limit, check=False,
+                          capture_output=True, text=True)
+
+
+def measure(*arguments, source=("--gguf", MODEL), tests=TESTS):
+    result = run(*source, "--tests", tests, "--repetitions", "1", *arguments)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def results(*arguments, **keywords):
+    return json.loads(measure(*arguments, "--format", "json", **keywords))["results"]
+
+
+def close(value, expected, relative=1e-9):
+    assert math.isclose(value, expected, rel_tol=relative), (value, expected)
+
+
+def check_row(row, main, head="q6_k", layers_timed=6):
+    """One result against the model, and its columns against each other."""
+    weights = 6 * LAYER
+    assert row["model"] == "kjv-4.9m-f16"
+    assert (row["type"], row["head_type"]) == (main, head)
+    assert row["params"] == PARAMS
+    close(8 * row["size"],
+          (weights + HEAD) * BITS[main] + HEAD * BITS[head] + 32 * NORMS)
+    close(row["bpw"], BITS[main])
+    assert (row["layers"], row["layers_timed"]) == (6, layers_timed)
+    assert row["backend"].startswith("CPU ")
+
+    kind, tokens = row["test"][:2], int(row["test"][2:])
+    assert row["tokens"] == tokens
+    heads = 1 / tokens if kind == "pp" else 1
+    passes = math.ceil(tokens / 512) / tokens if kind == "pp" else 1
+    close(row["flops_per_token"], 2 * (weights + heads * HEAD))
+    close(8 * row["bytes_per_token"],
+          passes * weights * BITS[main] + heads * HEAD * BITS[head])
+    assert row["tps"] > 0 and row["tps_best"] >= row["tps"]
+    close(1e9 * row["gflops"], row["tps"] * row["flops_per_token"])
+    close(1e9 * row["gbps"], row["tps"] * row["bytes_per_token"])
+
+
+def json_has_every_type_and_test():
+    rows = results("--type", "q4_0,q4_K")
+    assert [(r["type"], r["test"]) for r in rows] == [
+        ("q4_0", "pp40"), ("q4_0", "tg3"), ("q4_k", "pp40"), ("q4_k", "tg3")]
+    for row in rows:
+        check_row(row, row["type"])
+        assert row["tps_deviation"] == 0 and row["repetitions"] == 1
+
+
+def tsv_has_the_columns_of_json():
+    lines = measure("--type", "q4_K", "--format", "tsv").splitlines()
+    comments = [line for line in lines if line.startswith("#")]
+    assert any("Weight matmuls only" in line for line in comments)
+    assert any("raw stream read" in line for line in comments)
+    names, *rows = [line.split("\t") for line in lines if not line.startswith("#")]
+    assert names == list(results("--type", "q4_K")[0])
+    assert len(rows) == 2
+    for values in rows:
+        row = dict(zip(names, values, strict=True))
+        for name, value in row.items():
+            try:
+                row[name] = json.loads(value)
+            except json.JSONDecodeError:
+                pass
+        check_row(row, "q4_k")
+
+
+def markdown_is_the_table_people_know():
+    lines = measure("--type", "q4_K").splitlines()
+    table = [[cell.strip() for cell in line.strip("|").split("|")]
+             for line in lines if line.startswith("|")]
+    assert table[0] == COLUMNS
+    assert all(set(cell) <= {"-", ":"} for cell in table[1])
+    assert len(table) == 4
+    for row, test in zip(table[2:], ["pp40", "tg3"], strict=True):
+        cells = dict(zip(COLUMNS, row, strict=True))
+        assert cells["model"] == "kjv-4.9m-f16 q4_k - 4.5 bpw"
+        assert cells["size"] == "2.63 MiB" and cells["params"] == "4.85 M"
+        assert cells["test"] == test
+        speed, deviation = map(float, cells["t/s"].split(" ± "))
+        assert speed > 0 and deviation == 0
+
+
+def long_prompts_come_in_batches_and_repetitions_deviate():
+    result = json.loads(run("--gguf", MODEL, "--type", "q4_K", "--tests", "pp700",
+                            "--repetitions", "3", "--format", "json").stdout)
+    row, = result["results"]
+    check_row(row, "q4_k")
+    assert row["repetitions"] == 3 and row["tps_deviation"] > 0
+    assert row["tps_best"] > row["tps"]
+
+
+def fewer_layers_stand_for_all():
+    for row in results("--type", "q4_K", "--layers", "2", "--threads", "2"):
+        check_row(row, "q4_k", layers_timed=2)
+        assert row["threads"] == 2
+
+
+def the_head_may_have_the_same_type():
+    for row in results("--type", "q4_0", "--head-type", "same"):
+        check_row(row, "q4_0", head="q4_0")
+
+
+def a_quantized_file_keeps_its_types():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "mixed.gguf")
+        subprocess.run([QUANTIZE_GGUF, MODEL, path, "--type", "q4_K", "--quiet",
+                        "--tensor-type", "ffn_down=q6_K"], check=True,
+                       capture_output=True)
+        rows = results(source=("--gguf", path), tests="tg1")
+        stored = os.path.getsize(path)
+    row, = rows
+    assert row["type"] == "q4_k+q6_k" and row["head_type"] == "q6_k"
+    assert row["params"] == PARAMS
+    # The file has names and padding besides.
+    assert 0 < stored - row["size"] < 20000, (stored, row["size"])
+
+
+def known_models_need_no_file():
+    row, = results("--type", "q4_0", "--layers", "1", tests="tg1",
+                   source=("--model", "smollm2-135m"))
+    assert row["params"] == 134515008
+    # Rows of 576 do not fit blocks of 256: the head is of the substitute.
+    assert (row["type"], row["head_type"]) == ("q4_0", "q8_0")
+
+
+def bad_arguments_are_one_line():
+    cases = [
+        ([], "--model"),
+        (["--gguf", MODEL, "--model", "llama-2-7b"], "one of"),
+        (["--model", "llama-9"], "llama-9"),
+        (["--gguf", MODEL], "blk.0.attn_q.weight"),
+        (["--gguf", "/nonexistent.gguf"], "/nonexistent.gguf"),
+        (["--gguf", __file__], os.path.basename(__file__)),
+        (["--gguf", MODEL, "--type", "q9_z"], "q9_z"),
+        (["--gguf", MODEL, "--type", "q4_K", "--head-type", "f16"], "f16"),
+        (["--gguf", MODEL, "--type", "q4_K", "--layers", "7"], "7"),
+        (["--gguf", MODEL, "--type", "q4_K", "--target", "VAX"], "VAX"),
+        (["--gguf", MODEL, "--type", "q4_K", "--repetitions", "0"], "repetitions"),
+        (["--gguf", MODEL, "--type", "q4_K", "--threads", "many"], "threads"),
+        (["--gguf", MODEL, "--type", "q4_K", "--format", "xml"], "xml"),
+        (["--gguf", MODEL, "--type", "q4_K", "--pages", "tiny"], "tiny"),
+        (["--unheard-of"], "unheard-of"),
+    ]
+    cases += [(["--gguf", MODEL, "--type", "q4_K", "--tests", tests], "--tests")
+              for tests in ["pp", "pp0", "tgx", "xx12", "pp-1", "pp99999999", "512"]]
+    for arguments, named in cases:
+        result = run(*arguments)
+        assert result.returncode == 1, (arguments, result)
+        assert result.stdout == "", arguments
+        lines = result.stderr.splitlines()
+        assert len(lines) == 1 and lines[0].startswith("pp_tg: "), result.stderr
+        assert named in lines[0], (arguments, lines)
+
+
+def too_large_a_model_is_refused():
+    result = run("--model", "llama-3.1-8b", "--type", "q4_K", memory=2 << 30)
+    assert result.returncode == 1 and "--layers" in result.stderr, result
+    assert "2.00 GiB are available" in result.stderr, result.stderr
+
+
+def main():
+    checks = [json_has_every_type_and_test, tsv_has_the_columns_of_json,
+              markdown_is_the_table_people_know,
+              long_prompts_come_in_batches_and_repetitions_deviate,
+              fewer_layers_stand_for_all, the_head_may_have_the_same_type,
+              a_quantized_file_keeps_its_types, known_models_need_no_file,
+              bad_arguments_are_one_line, too_large_a_model_is_refused]
+    for check in checks:
+        check()
+    print(f"{len(checks)} checks hold")
+
+
+if __name__ == "__main__":
+    main()
