@@ -93,12 +93,19 @@ std::vector<Model> ModelsOf(const Arguments& args) {
     models.push_back(model);
     return models;
   }
-  for (const Type type : ParseTypes(args.types.empty() ? "all" : args.types)) {
+  const bool all = args.types.empty() || args.types == "all";
+  for (const Type type : ParseTypes(all ? "all" : args.types)) {
     const Type head =
         args.head_type == "same" ? type : ParseTypes(args.head_type).front();
-    models.push_back(WithTypes(model, type, head));
+    try {
+      models.push_back(WithTypes(model, type, head));
+    } catch (const std::invalid_argument& error) {
+      if (!all) throw;
+      fmt::print(stderr, "pp_tg: {} left out: {}\n", TypeName(type),
+                 error.what());
+    }
   }
-  if (models.empty()) throw std::invalid_argument("--type: none given");
+  if (models.empty()) throw std::invalid_argument("--type: none possible");
   return models;
 }
 

@@ -22,12 +22,12 @@ std::string HumanCount(double count) {
 // The columns people know, and what tells how good they are.
 void PrintMarkdownHead() {
   fmt::print(
-      "| {:<32} | {:>10} | {:>8} | {:<16} | {:>7} | {:>6} | {:>16} "
+      "| {:<36} | {:>10} | {:>8} | {:<16} | {:>7} | {:>6} | {:>16} "
       "| {:>7} | {:>6} |\n",
       "model", "size", "params", "backend", "threads", "test", "t/s", "GFLOPS",
       "GB/s");
   fmt::print(
-      "| {:-<32} | {:->9}: | {:->7}: | {:-<16} | {:->6}: | {:->5}: "
+      "| {:-<36} | {:->9}: | {:->7}: | {:-<16} | {:->6}: | {:->5}: "
       "| {:->15}: | {:->6}: | {:->5}: |\n",
       "", "", "", "", "", "", "", "", "");
 }
@@ -40,7 +40,7 @@ void PrintMarkdown(const Row& row) {
       fmt::format("{:.2f} ± {:.2f}", row["tps"].get<double>(),
                   row["tps_deviation"].get<double>());
   fmt::print(
-      "| {:<32} | {:>10} | {:>8} | {:<16} | {:>7} | {:>6} | {:>16} "
+      "| {:<36} | {:>10} | {:>8} | {:<16} | {:>7} | {:>6} | {:>16} "
       "| {:>7.1f} | {:>6.1f} |\n",
       model, HumanSize(row["size"].get<double>()),
       HumanCount(row["params"].get<double>()),
