@@ -173,6 +173,9 @@ def bad_arguments_are_one_line():
         (["--gguf", __file__], os.path.basename(__file__)),
         (["--gguf", MODEL, "--type", "q9_z"], "q9_z"),
         (["--gguf", MODEL, "--type", "q4_K", "--head-type", "f16"], "f16"),
+        (["--gguf", MODEL, "--type", "q4_K", "--head-type", "q4_0,q6_K"], "head-type"),
+        (["--gguf", MODEL, "--head-type", "q6_K"], "head-type"),
+        (["--gguf", MODEL, "--type", "all", "--head-type", "q9_z"], "q9_z"),
         (["--gguf", MODEL, "--type", "q4_K", "--layers", "7"], "7"),
         (["--gguf", MODEL, "--type", "q4_K", "--target", "VAX"], "VAX"),
         (["--gguf", MODEL, "--type", "q4_K", "--repetitions", "0"], "repetitions"),
@@ -192,6 +195,16 @@ def bad_arguments_are_one_line():
         assert named in lines[0], (arguments, lines)
 
 
+def an_unknown_matrix_is_refused():
+    with open(MODEL, "rb") as file:
+        model = file.read()
+    with tempfile.NamedTemporaryFile(suffix=".gguf") as changed:
+        changed.write(model.replace(b"blk.3.ffn_up.weight", b"blk.3.ssm_in.weight"))
+        changed.flush()
+        result = run("--gguf", changed.name, "--type", "q4_K")
+    assert result.returncode == 1 and "blk.3.ssm_in.weight" in result.stderr, result
+
+
 def too_large_a_model_is_refused():
     result = run("--model", "llama-3.1-8b", "--type", "q4_K", memory=2 << 30)
     assert result.returncode == 1 and "--layers" in result.stderr, result
@@ -204,7 +217,8 @@ def main():
               long_prompts_come_in_batches_and_repetitions_deviate,
               fewer_layers_stand_for_all, the_head_may_have_the_same_type,
               a_quantized_file_keeps_its_types, known_models_need_no_file,
-              bad_arguments_are_one_line, too_large_a_model_is_refused]
+              bad_arguments_are_one_line, an_unknown_matrix_is_refused,
+              too_large_a_model_is_refused]
     for check in checks:
         check()
     print(f"{len(checks)} checks hold")

@@ -27,7 +27,7 @@ namespace nibble::pp_tg {
 namespace {
 
 struct Arguments {
-  std::string model, gguf, types, head_type = "q6_k", target;
+  std::string model, gguf, types, head_type, target;
   std::string tests = "pp512,tg128", format = "md", pages = "huge";
   size_t threads = 1, repetitions = 5, layers = 0;
 };
@@ -75,6 +75,17 @@ std::vector<Test> ParseTests(const std::string& list) {
   return tests;
 }
 
+// That of the output matrix in the layers' type `main`.
+Type HeadType(const Arguments& args, Type main) {
+  if (args.head_type == "same") return main;
+  const std::string name = args.head_type.empty() ? "q6_k" : args.head_type;
+  const std::vector<Type> types = ParseTypes(name);
+  if (types.size() != 1) {
+    throw std::invalid_argument("--head-type: one type, or same: " + name);
+  }
+  return types.front();
+}
+
 // The model in every type asked for; with its own without --type.
 std::vector<Model> ModelsOf(const Arguments& args) {
   if (args.model.empty() == args.gguf.empty()) {
@@ -89,14 +100,16 @@ std::vector<Model> ModelsOf(const Arguments& args) {
   }
   std::vector<Model> models;
   if (args.types.empty() && !args.gguf.empty()) {
+    if (!args.head_type.empty()) {
+      throw std::invalid_argument("--head-type: needs --type");
+    }
     RequireTypes(model);
     models.push_back(model);
     return models;
   }
   const bool all = args.types.empty() || args.types == "all";
   for (const Type type : ParseTypes(all ? "all" : args.types)) {
-    const Type head =
-        args.head_type == "same" ? type : ParseTypes(args.head_type).front();
+    const Type head = HeadType(args, type);
     try {
       models.push_back(WithTypes(model, type, head));
     } catch (const std::invalid_argument& error) {
@@ -306,9 +319,9 @@ void AddOptions(CLI::App& app, Arguments* args) {
       "--type", args->types,
       "all, or names separated by commas; default: those of the file, "
       "or all");
-  app.add_option("--head-type", args->head_type,
-                 "of the output head, or \"same\" (with --type)")
-      ->capture_default_str();
+  app.add_option(
+      "--head-type", args->head_type,
+      "of the output head (default: q6_k), or \"same\"; with --type");
   app.add_option("--tests", args->tests,
                  "ppN: a prompt of N tokens; tgN: N tokens one by one")
       ->capture_default_str();
