@@ -11,6 +11,7 @@ import json
 import math
 import os
 import resource
+import struct
 import subprocess
 import sys
 import tempfile
@@ -163,6 +164,72 @@ def known_models_need_no_file():
     assert (row["type"], row["head_type"]) == ("q4_0", "q8_0")
 
 
+def experts_count_as_far_as_they_are_used():
+    # Qwen3-30B-A3B: 48 layers, width 2048, 32 heads of 128, 4 of keys and values,
+    # 8 of 128 experts of 768, vocabulary 151936.
+    attention = 2 * 4096 * 2048 + 2 * 512 * 2048
+    expert = 3 * 768 * 2048
+    head = 151936 * 2048
+    for row in results("--type", "q4_0", "--layers", "1", tests="tg2,pp4",
+                       source=("--model", "qwen3-30b-a3b")):
+        tokens = row["tokens"]
+        heads = 1 if row["test"] == "tg2" else 1 / tokens
+        assert row["params"] == 30532122624
+        close(row["flops_per_token"],
+              2 * (48 * (attention + 8 * expert) + heads * head))
+        # Expected of random choices: each token leaves 120 of 128 untouched.
+        batch = 1 if row["test"] == "tg2" else tokens
+        read = attention + 128 * expert * (1 - (120 / 128) ** batch)
+        close(8 * row["bytes_per_token"],
+              48 / batch * read * BITS["q4_0"] + heads * head * BITS["q6_k"])
+
+
+def gguf(tensors, used):
+    """A file of matrices of zeros in F32; used: experts per token, or None."""
+    def text(string):
+        return struct.pack("<Q", len(string)) + string.encode()
+
+    pairs = [text("general.architecture") + struct.pack("<I", 8) + text("toy")]
+    if used is not None:
+        pairs.append(text("toy.expert_used_count") + struct.pack("<II", 4, used))
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(pairs)) + b"".join(pairs)
+    offset = 0
+    for name, dims in tensors.items():
+        head += text(name + ".weight") + struct.pack("<I", len(dims))
+        head += struct.pack(f"<{len(dims)}QIQ", *dims, 0, offset)
+        offset += 4 * math.prod(dims)
+    return head + b"\0" * (-len(head) % 32) + b"\0" * offset
+
+
+def experts_of_a_file_are_read():
+    # 6 experts of 512 and one that all tokens use, in a layer without attention.
+    tensors = {"token_embd": (256, 32), "blk.0.ffn_gate_inp": (256, 6),
+               "blk.0.ffn_gate_exps": (256, 512, 6),
+               "blk.0.ffn_up_exps": (256, 512, 6),
+               "blk.0.ffn_down_exps": (512, 256, 6),
+               "blk.0.ffn_gate_shexp": (256, 256), "blk.0.ffn_up_shexp": (256, 256),
+               "blk.0.ffn_down_shexp": (256, 256)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "experts.gguf")
+
+        def write(used):
+            with open(path, "wb") as file:
+                file.write(gguf(tensors, used))
+
+        write(2)
+        row, = results("--type", "q4_0", source=("--gguf", path), tests="tg3")
+        expert, shared = 3 * 512 * 256, 3 * 256 * 256
+        assert row["params"] == 6 * expert + shared + (32 + 6) * 256
+        close(row["flops_per_token"], 2 * (2 * expert + shared + 32 * 256))
+        close(8 * row["size"], (6 * expert + shared) * BITS["q4_0"]
+              + 32 * 256 * BITS["q6_k"] + 32 * 6 * 256)
+        for used in [None, 0, 7]:
+            write(used)
+            result = run("--gguf", path, "--type", "q4_0")
+            assert result.returncode == 1, result
+            assert "expert_used_count" in result.stderr, result
+
+
 def bad_arguments_are_one_line():
     cases = [
         ([], "--model"),
@@ -217,6 +284,7 @@ def main():
               long_prompts_come_in_batches_and_repetitions_deviate,
               fewer_layers_stand_for_all, the_head_may_have_the_same_type,
               a_quantized_file_keeps_its_types, known_models_need_no_file,
+              experts_count_as_far_as_they_are_used, experts_of_a_file_are_read,
               bad_arguments_are_one_line, an_unknown_matrix_is_refused,
               too_large_a_model_is_refused]
     for check in checks:

@@ -23,21 +23,25 @@ size_t Aligned(uint64_t bytes) {
 
 // The largest dimensions of the layers and the head.
 struct Extent {
-  size_t cols = 0;        // of any matrix
-  size_t layer_rows = 0;  // of a matrix that multiplies all tokens
-  size_t head_rows = 0;
+  size_t cols;                 // of any matrix
+  size_t layer_rows = 0;       // of a matrix that multiplies all tokens
+  size_t inputs, results = 0;  // floats of one token: the most of any matrix
+  size_t head_rows;
 
   explicit Extent(const Model& model)
-      : cols(model.head.cols), head_rows(model.head.rows) {
+      : cols(model.head.cols), inputs(cols), head_rows(model.head.rows) {
     for (const auto& layer : model.layers) {
       for (const Matrix& matrix : layer) {
+        const size_t vectors = matrix.by_choice ? matrix.used : 1;
         cols = std::max(cols, matrix.cols);
         layer_rows = std::max(layer_rows, matrix.rows);
+        inputs = std::max(inputs, vectors * matrix.cols);
+        results = std::max(results, matrix.used * matrix.rows);
       }
     }
   }
   size_t Results(size_t tokens) const {
-    return std::max(tokens * layer_rows, head_rows);
+    return std::max(tokens * results, head_rows);
   }
 };
 
@@ -58,10 +62,10 @@ Weights::Weights(const Model& model, size_t layers, uint8_t* memory) {
   const auto place = [&](const Matrix& from) {
     const auto key = std::make_pair(*from.type, from.cols);
     rows.try_emplace(key, *from.type, from.cols)
-        .first->second.Fill(memory, from.rows);
+        .first->second.Fill(memory, from.experts * from.rows);
     const ConstMatrix matrix(*from.type, memory, from.rows, from.cols);
     memory += Aligned(from.bytes());
-    return Placed{matrix, from.input};
+    return Placed{matrix, &from};
   };
   for (size_t l = 0; l < layers; ++l) {
     layers_.emplace_back();
@@ -75,7 +79,7 @@ Weights::Weights(const Model& model, size_t layers, uint8_t* memory) {
 size_t Forward::Bytes(const Model& model, size_t tokens, size_t threads) {
   const Extent extent(model);
   // Floats and packed activations of at most two layouts, which take less.
-  const size_t inputs = 3 * tokens * extent.cols * sizeof(float);
+  const size_t inputs = 3 * tokens * extent.inputs * sizeof(float);
   const size_t scratch =
       MatmulScratchBytes(ChooseActivationLayout(*model.head.type, tokens),
                          extent.layer_rows, extent.cols, tokens);
@@ -91,11 +95,14 @@ Forward::Input::Input(ActivationLayout layout_in, size_t packed_bytes,
 
 Forward::Forward(const Model& model, const Weights& weights, size_t tokens,
                  const ParallelFor* parallel)
-    : weights_(weights), parallel_(parallel), tokens_(tokens) {
+    : weights_(weights),
+      parallel_(parallel),
+      tokens_(tokens),
+      experts_(parallel) {
   const Extent extent(model);
   cols_ = extent.cols;
   rows_ = extent.layer_rows;
-  x_ = NormalFloats(tokens * cols_);
+  x_ = NormalFloats(tokens * extent.inputs);
   y_.resize(extent.Results(tokens));
 }
 
@@ -129,15 +136,24 @@ void Forward::Multiply(const ConstMatrix& matrix, size_t tokens) {
 
 void Forward::Run(const std::vector<Weights::Placed>& layer, size_t tokens,
                   bool check) {
+  experts_.NextLayer();
   for (size_t i = 0; i < layer.size(); ++i) {
-    if (i == 0 || layer[i].input != layer[i - 1].input) {
+    const auto& [matrix, from] = layer[i];
+    if (i == 0 || from->input != layer[i - 1].from->input) {
       for (Input& input : inputs_) input.current = false;
+      experts_.NextInput();
     }
-    Multiply(layer[i].matrix, tokens);
-    if (check && !IsProduct(layer[i].matrix, x_, y_, tokens)) {
-      throw std::runtime_error(std::string("wrong product with ") +
-                               TypeName(layer[i].matrix.type));
+    if (from->experts == 1) {
+      Multiply(matrix, tokens);
+    } else {
+      experts_.Multiply(*from, matrix, x_.data(), tokens, y_.data());
     }
+    if (!check) continue;
+    const bool right =
+        from->experts == 1
+            ? IsProduct(matrix, x_, y_, tokens)
+            : experts_.IsRight(*from, matrix, x_.data(), y_.data());
+    if (!right) throw std::runtime_error("wrong product with " + from->name);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bench/page_buffer.h"
+#include "bench/pp_tg/experts.h"
 #include "bench/pp_tg/model.h"
 #include "nibble/activations.h"
 #include "nibble/matmul.h"
@@ -22,14 +23,15 @@ namespace nibble::pp_tg {
 class Weights {
  public:
   struct Placed {
-    ConstMatrix matrix;
-    size_t input;
+    ConstMatrix matrix;  // of the first expert
+    const Matrix* from;
   };
 
   // Of the memory that so many layers take.
   static size_t Bytes(const Model& model, size_t layers);
 
-  // Fills `memory`, Bytes() of it, which must stay. All matrices have a type.
+  // Fills `memory`, Bytes() of it, which must stay as the model must. All
+  // matrices have a type.
   Weights(const Model& model, size_t layers, uint8_t* memory);
 
   const std::vector<std::vector<Placed>>& layers() const { return layers_; }
@@ -84,6 +86,7 @@ class Forward {
   size_t tokens_, cols_, rows_;  // the largest
   std::vector<float> x_, y_;
   std::list<Input> inputs_;
+  Experts experts_;
 };
 
 }  // namespace nibble::pp_tg

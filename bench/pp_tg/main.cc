@@ -46,7 +46,6 @@ struct Test {
   size_t tokens;
 
   size_t batch() const { return prompt ? std::min(tokens, kBatch) : 1; }
-  size_t batches() const { return (tokens + batch() - 1) / batch(); }
   size_t heads() const { return prompt ? 1 : tokens; }
 };
 
@@ -240,15 +239,16 @@ double Bench::TestSeconds(const Test& test, const Model& model,
 Row Bench::RowOf(const Model& model, const Test& test, double stream,
                  const std::vector<double>& speeds) const {
   const Spread speed(speeds);
-  const size_t layers = model.layers.size();
   const double tokens = static_cast<double>(test.tokens);
   const double head_share = static_cast<double>(test.heads()) / tokens;
-  const double batches = static_cast<double>(test.batches()) / tokens;
   const double flops =
-      2 * (static_cast<double>(model.LayerWeights(layers)) +
+      2 * (model.UsedWeights() +
            head_share * static_cast<double>(model.head.weights()));
-  const double bytes = batches * static_cast<double>(model.LayerBytes(layers)) +
-                       head_share * static_cast<double>(model.head.bytes());
+  double bytes = head_share * static_cast<double>(model.head.bytes());
+  for (size_t begin = 0; begin < test.tokens; begin += test.batch()) {
+    bytes +=
+        model.NeededBytes(std::min(test.batch(), test.tokens - begin)) / tokens;
+  }
   return {{"model", model.name},
           {"type", model.LayerTypes()},
           {"bpw", model.LayerBits()},
@@ -259,7 +259,7 @@ Row Bench::RowOf(const Model& model, const Test& test, double stream,
           {"cpu", CpuName()},
           {"threads", args_.threads},
           {"pages", args_.pages},
-          {"layers", layers},
+          {"layers", model.layers.size()},
           {"layers_timed", TimedLayers()},
           {"test", test.name},
           {"tokens", test.tokens},

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <stdexcept>
@@ -19,14 +20,33 @@ namespace nibble::pp_tg {
 namespace {
 
 // What llama.cpp calls the matrices of a layer, in the order of a forward pass;
-// equal numbers share their input.
+// equal numbers share their input. exps: as many as there are experts; shexp:
+// an expert that all tokens use.
 struct Role {
   const char* name;
   size_t input;
+  bool experts = false;
+  bool by_choice = false;
 };
-constexpr Role kRoles[] = {{"attn_q", 0},   {"attn_k", 0},      {"attn_v", 0},
-                           {"attn_qkv", 0}, {"attn_output", 1}, {"ffn_gate", 2},
-                           {"ffn_up", 2},   {"ffn_down", 3}};
+constexpr Role kRoles[] = {{"attn_q", 0},
+                           {"attn_k", 0},
+                           {"attn_v", 0},
+                           {"attn_qkv", 0},
+                           {"attn_output", 1},
+                           {"ffn_gate", 2},
+                           {"ffn_up", 2},
+                           {"ffn_gate_shexp", 2},
+                           {"ffn_up_shexp", 2},
+                           {"ffn_gate_exps", 2, true},
+                           {"ffn_up_exps", 2, true},
+                           {"ffn_down", 3},
+                           {"ffn_down_shexp", 3},
+                           {"ffn_down_exps", 3, true, true}};
+
+const Role& FindRole(const std::string& name) {
+  return *std::find_if(std::begin(kRoles), std::end(kRoles),
+                       [&](const Role& role) { return role.name == name; });
+}
 
 std::string TensorName(size_t layer, const char* role) {
   return fmt::format("blk.{}.{}.weight", layer, role);
@@ -35,7 +55,8 @@ std::string TensorName(size_t layer, const char* role) {
 // A line of models.def.
 struct Shape {
   const char* name;
-  size_t layers, embedding, ffn, heads, kv_heads, head_size, vocab;
+  size_t layers, embedding, ffn, experts, used, heads, kv_heads, head_size,
+      vocab;
   bool tied;
   uint64_t parameters;
 };
@@ -48,23 +69,31 @@ constexpr Shape kShapes[] = {
 std::vector<Matrix> LayerOf(const Shape& shape, size_t layer) {
   const size_t q = shape.heads * shape.head_size;
   const size_t kv = shape.kv_heads * shape.head_size;
+  const std::string exps = shape.experts > 1 ? "_exps" : "";
   const struct {
-    const char* role;
+    std::string role;
     size_t rows, cols;
   } matrices[] = {{"attn_q", q, shape.embedding},
                   {"attn_k", kv, shape.embedding},
                   {"attn_v", kv, shape.embedding},
                   {"attn_output", shape.embedding, q},
-                  {"ffn_gate", shape.ffn, shape.embedding},
-                  {"ffn_up", shape.ffn, shape.embedding},
-                  {"ffn_down", shape.embedding, shape.ffn}};
+                  {"ffn_gate" + exps, shape.ffn, shape.embedding},
+                  {"ffn_up" + exps, shape.ffn, shape.embedding},
+                  {"ffn_down" + exps, shape.embedding, shape.ffn}};
   std::vector<Matrix> result;
   for (const auto& m : matrices) {
-    const auto role = std::find_if(
-        std::begin(kRoles), std::end(kRoles),
-        [&](const Role& r) { return r.name == std::string(m.role); });
-    result.push_back(
-        {TensorName(layer, m.role), m.rows, m.cols, role->input, {}, 0});
+    const Role& role = FindRole(m.role);
+    Matrix matrix;
+    matrix.name = TensorName(layer, role.name);
+    matrix.rows = m.rows;
+    matrix.cols = m.cols;
+    matrix.input = role.input;
+    if (role.experts) {
+      matrix.experts = shape.experts;
+      matrix.used = shape.used;
+      matrix.by_choice = role.by_choice;
+    }
+    result.push_back(matrix);
   }
   return result;
 }
@@ -76,7 +105,9 @@ Model ModelOf(const Shape& shape) {
   for (size_t l = 0; l < shape.layers; ++l) {
     model.layers.push_back(LayerOf(shape, l));
   }
-  model.head = {"output.weight", shape.vocab, shape.embedding, 0, {}, 0};
+  model.head.name = "output.weight";
+  model.head.rows = shape.vocab;
+  model.head.cols = shape.embedding;
   uint64_t matrices = model.LayerWeights(shape.layers) + model.head.weights();
   if (!shape.tied) {
     model.embedding = model.head;
@@ -94,6 +125,11 @@ class FileReader {
   explicit FileReader(const std::string& path) {
     Require(gguf::GgufFile::Open(path, &file_));
     model_.name = std::filesystem::path(path).stem().string();
+    const gguf::Metadata& metadata = file_.contents().metadata;
+    const auto architecture = metadata.String("general.architecture");
+    used_ =
+        metadata.FirstUnsigned(architecture.value_or("") + ".expert_used_count")
+            .value_or(0);
   }
 
   Model Read() {
@@ -115,16 +151,29 @@ class FileReader {
   const gguf::Tensor* Find(const std::string& name) {
     const gguf::Tensor* tensor = file_.contents().FindTensor(name);
     if (tensor == nullptr) return nullptr;
-    if (tensor->matrices() != 1) Refuse(name, "not a single matrix");
     found_[name] = tensor;
     return tensor;
   }
 
-  static Matrix MatrixOf(const gguf::Tensor& tensor, size_t input) {
-    Matrix matrix{tensor.name, tensor.rows(), tensor.cols(), input,
-                  {},          tensor.bytes};
+  Matrix MatrixOf(const gguf::Tensor& tensor, const Role& role) const {
+    Matrix matrix;
+    matrix.name = tensor.name;
+    matrix.experts = tensor.matrices();
+    matrix.rows = tensor.rows() / matrix.experts;
+    matrix.cols = tensor.cols();
+    matrix.input = role.input;
+    matrix.stored_bytes = tensor.bytes;
     const std::optional<Type> type = gguf::LibraryType(tensor.type);
     if (type && FindTypeInfo(*type)->quantized) matrix.type = type;
+    if (!role.experts) {
+      if (matrix.experts != 1) Refuse(tensor.name, "not a single matrix");
+      return matrix;
+    }
+    matrix.used = used_;
+    matrix.by_choice = role.by_choice;
+    if (used_ == 0 || used_ > matrix.experts) {
+      Refuse(tensor.name, "expert_used_count does not fit its experts");
+    }
     return matrix;
   }
 
@@ -132,7 +181,7 @@ class FileReader {
     std::vector<Matrix> matrices;
     for (const Role& role : kRoles) {
       const gguf::Tensor* tensor = Find(TensorName(layer, role.name));
-      if (tensor != nullptr) matrices.push_back(MatrixOf(*tensor, role.input));
+      if (tensor != nullptr) matrices.push_back(MatrixOf(*tensor, role));
     }
     if (matrices.empty()) return false;
     model_.layers.push_back(std::move(matrices));
@@ -143,8 +192,9 @@ class FileReader {
     const gguf::Tensor* embedding = Find("token_embd.weight");
     const gguf::Tensor* output = Find("output.weight");
     if (embedding == nullptr) Refuse("token_embd.weight", "is not there");
-    if (output != nullptr) model_.embedding = MatrixOf(*embedding, 0);
-    model_.head = MatrixOf(output != nullptr ? *output : *embedding, 0);
+    const Role head = {"output", 0};
+    if (output != nullptr) model_.embedding = MatrixOf(*embedding, head);
+    model_.head = MatrixOf(output != nullptr ? *output : *embedding, head);
   }
 
   void CountOther(const gguf::Tensor& tensor) {
@@ -152,13 +202,14 @@ class FileReader {
     if (found_.count(tensor.name) != 0) return;
     if (gguf::IsWeightMatrix(tensor)) {
       Refuse(tensor.name,
-             "a matrix this program does not know: mixtures of experts and "
-             "architectures without attention are not supported");
+             "a matrix this program does not know: only those of attention, "
+             "feed-forward networks and experts");
     }
     model_.other_bytes += tensor.bytes;
   }
 
   gguf::GgufFile file_;
+  uint64_t used_;  // experts per token
   Model model_;
   std::map<std::string, const gguf::Tensor*> found_;
 };
@@ -185,9 +236,36 @@ void RequireType(const Matrix& matrix) {
 
 }  // namespace
 
+double Matrix::Needed(size_t tokens) const {
+  const double chosen =
+      static_cast<double>(used) / static_cast<double>(experts);
+  return 1 - std::pow(1 - chosen, static_cast<double>(tokens));
+}
+
 uint64_t Model::Bytes() const {
   return LayerBytes(layers.size()) + head.bytes() +
          (embedding ? embedding->bytes() : 0) + other_bytes;
+}
+
+double Model::UsedWeights() const {
+  double weights = 0;
+  for (const auto& layer : layers) {
+    for (const Matrix& matrix : layer) {
+      weights += static_cast<double>(matrix.weights() / matrix.experts) *
+                 static_cast<double>(matrix.used);
+    }
+  }
+  return weights;
+}
+
+double Model::NeededBytes(size_t tokens) const {
+  double bytes = 0;
+  for (const auto& layer : layers) {
+    for (const Matrix& matrix : layer) {
+      bytes += static_cast<double>(matrix.bytes()) * matrix.Needed(tokens);
+    }
+  }
+  return bytes;
 }
 
 uint64_t Model::LayerWeights(size_t count) const {
