@@ -76,26 +76,39 @@ size_t LeastTileEntries(Type type, size_t most) noexcept {
 
 // ---- Multiplying.
 
-// The time of kSplitRows rows of an expert: reading and unpacking them, and
-// each entry. Fitted to 768 x 2048 weights of Q4_K from memory on an Emerald
-// Rapids (AMX, VNNI) and as AVX2 there, in units of an entry with tiles (90
-// ns). Only the balance of the parts depends on it: 256 tokens choose 8 of 128
-// experts, 18 % of them the same one; of 8 parts the slowest takes 1.05 to 1.2
-// times the mean, with Q4_K and IQ2_XS on these targets.
-size_t CostOf(const Segment& s) noexcept {
-  const bool quads = MatmulKernelsInUse().HasMath(PanelMath::kQuads);
+// The work of an expert is shared out in steps of some rows.
+struct Steps {
+  size_t rows;   // of each
+  size_t count;  // in the expert
+  size_t cost;   // of each
+};
+
+// Panels and tiles take whole panels; matvec a cache line of results, for the
+// many cores that share few experts while generating.
+//
+// Costs are times of reading and unpacking the rows and of each entry. Fitted
+// to 768 x 2048 weights of Q4_K from memory on an Emerald Rapids (AMX, VNNI)
+// and as AVX2 there, in units of 45 ns. Only the balance of the parts depends
+// on them: 256 tokens choose 8 of 128 experts, 18 % of them the same one; of 8
+// parts the slowest takes 1.05 to 1.2 times the mean, with Q4_K and IQ2_XS on
+// these targets.
+Steps StepsOf(const Segment& s, size_t expert_rows) noexcept {
+  const auto steps_of = [&](size_t rows, size_t cost) {
+    return Steps{rows, (expert_rows + rows - 1) / rows, cost};
+  };
   switch (s.layout.kind) {
     case ActivationKind::kInt8Rows:
-      return 9 + 11 * s.count;
+      return steps_of(16, 9 + 11 * s.count);
     case ActivationKind::kInt8Panels:
-      return quads ? 43 + 3 * s.count : 26 + 6 * s.count;
+      return MatmulKernelsInUse().HasMath(PanelMath::kQuads)
+                 ? steps_of(kSplitRows, 86 + 6 * s.count)
+                 : steps_of(kSplitRows, 52 + 12 * s.count);
     case ActivationKind::kBf16Panels:
-      return 60 + s.count;
+      break;
   }
-  return 1;
+  return steps_of(kSplitRows, 120 + 2 * s.count);
 }
 
-// Work is shared out in steps of kSplitRows rows of an expert.
 struct ExpertsJob {
   const ExpertWeights& weights;
   const PackedExpertActivations& x;
@@ -105,14 +118,14 @@ struct ExpertsJob {
   uint8_t* scratch;
   size_t scratch_bytes;
 
-  size_t Steps() const noexcept {
-    return (weights.first.rows + kSplitRows - 1) / kSplitRows;
-  }
   size_t TotalWork() const noexcept {
-    size_t cost = 0;
+    size_t work_of_all = 0;
     Segments segments(x.routing, x.type, x.cols);
-    for (Segment s; segments.Next(&s);) cost += CostOf(s);
-    return cost * Steps();
+    for (Segment s; segments.Next(&s);) {
+      const Steps steps = StepsOf(s, weights.first.rows);
+      work_of_all += steps.count * steps.cost;
+    }
+    return work_of_all;
   }
 
   void Run(size_t part) const noexcept {
@@ -120,15 +133,12 @@ struct ExpertsJob {
     size_t done = 0;
     Segments segments(x.routing, x.type, x.cols);
     for (Segment s; segments.Next(&s) && done < own.end;) {
-      const size_t cost = CostOf(s);
-      const RowRange steps = UnitsIn(own, done, cost, Steps());
-      done += cost * Steps();
-      if (steps.begin == steps.end) continue;
-      Multiply(JobOf(s,
-                     {steps.begin * kSplitRows,
-                      std::min(steps.end * kSplitRows, weights.first.rows)},
-                     part),
-               0);
+      const Steps steps = StepsOf(s, weights.first.rows);
+      const RowRange in = UnitsIn(own, done, steps.cost, steps.count);
+      done += steps.count * steps.cost;
+      if (in.begin == in.end) continue;
+      const size_t end = std::min(in.end * steps.rows, weights.first.rows);
+      Multiply(JobOf(s, {in.begin * steps.rows, end}, part), 0);
     }
   }
 
