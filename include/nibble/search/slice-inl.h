@@ -92,6 +92,7 @@ struct Slice {
     if (importance == nullptr) return;
     if (rule == WeightRule::kImportance || !F::kMagnitudeCounts) {
       std::copy(importance, importance + tiles * kTile, w);
+      ClearPadding();
     } else {
       WeighByMagnitude(importance);
     }
@@ -144,6 +145,17 @@ struct Slice {
         L::Store(v, xt + i * L::kLanes);
       }
       L::Store(squares, sum + t * L::kLanes);
+    }
+  }
+
+  // No weight for lanes past the last sub-block: their zeros may have levels that
+  // are not zero, which sums over a row must not see. (Where weights grow with
+  // magnitudes, zeros under no scale have none.)
+  void ClearPadding() {
+    for (size_t lane = subs % L::kLanes; lane % L::kLanes != 0; ++lane) {
+      for (size_t i = 0; i < kSub; ++i) {
+        w[(tiles - 1) * kTile + i * L::kLanes + lane] = 0.0f;
+      }
     }
   }
 
