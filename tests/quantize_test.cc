@@ -142,6 +142,27 @@ TEST_CASE("bytes are the same for every number of columns on every target") {
   });
 }
 
+// Down to scales that are subnormal halves, or round to none: there the largest
+// weight may come out beyond the highest code.
+TEST_CASE("bytes are the same for weights of every size on every target") {
+  ForEachFormat([](auto format) {
+    using F = typename decltype(format)::Format;
+    for (const float size : {1e-30f, 3e-8f, 1e-7f, 3e-7f, 1e-6f, 3e-6f, 1e-5f,
+                             3e-5f, 1e-4f, 1e-3f, 1e3f}) {
+      Rows m = HeavyTailed(2, F::kBlock * 17, 18);
+      for (float& v : m.x) v *= size / 0.02f;
+      const auto want = PackOneLane<F>(m, format.type, Search::kDefault,
+                                       WeightRule::kImportanceMagnitude);
+      for (const std::string& target : AvailableTargets()) {
+        REQUIRE(ForceTarget(target).ok());
+        INFO("target " << target << ", size " << size);
+        REQUIRE(Pack(m, format.type, {}) == want);
+      }
+      REQUIRE(ForceTarget("").ok());
+    }
+  });
+}
+
 TEST_CASE("bytes do not depend on threads, shares or strides") {
   ForEachFormat([](auto format) {
     const Rows m = HeavyTailed(13, 512, 7);
@@ -410,6 +431,34 @@ TEST_CASE("values beyond a half scale are refused or stored") {
       REQUIRE(status.message().find("row 0") != std::string::npos);
       for (const uint8_t b : bytes) REQUIRE(b == 0x55);  // nothing written
     }
+  });
+}
+
+TEST_CASE("a row with one weight beyond a half scale is not written") {
+  ForEachFormat([](auto format) {
+    using F = typename decltype(format)::Format;
+    if (LargestWeight<F>() >= 1e30f) return;
+    Rows m = HeavyTailed(2, F::kBlock * 19, 19);
+    m.x.back() = -1e30f;
+    const size_t row_bytes = RowBytes(format.type, m.cols);
+    std::string message;
+    for (const std::string& target : AvailableTargets()) {
+      REQUIRE(ForceTarget(target).ok());
+      std::vector<uint8_t> bytes(m.rows * row_bytes, 0x55);
+      const Status status =
+          Quantize(FloatMatrix(m.x.data(), m.rows, m.cols),
+                   MutableMatrix(format.type, bytes.data(), m.rows, m.cols));
+      INFO("target " << target << ": " << status.message());
+      REQUIRE(status.code() == StatusCode::kInvalidData);
+      if (message.empty()) message = status.message();
+      REQUIRE(message.find("row 1, block at column ") != std::string::npos);
+      REQUIRE(status.message() == message);  // the column, too
+      REQUIRE(std::count(bytes.begin() + row_bytes, bytes.end(), 0x55) ==
+              static_cast<std::ptrdiff_t>(row_bytes));
+      REQUIRE(std::count(bytes.begin(), bytes.begin() + row_bytes, 0x55) <
+              static_cast<std::ptrdiff_t>(row_bytes));
+    }
+    REQUIRE(ForceTarget("").ok());
   });
 }
 

@@ -15,6 +15,7 @@
 #include "nibble/search/arena.h"
 #include "nibble/search/importance.h"
 #include "nibble/search/job.h"
+#include "nibble/search/row_rounding-inl.h"
 #include "nibble/search/search_of-inl.h"
 #include "nibble/search/slice-inl.h"
 
@@ -56,34 +57,67 @@ struct RowQuantizer {
 
   void Prepare(const QuantizeJob& job) {
     const size_t cols = job.source.cols, padded = Slice<F, L>::Padded(cols);
+    search.Prepare(job.search);
+    std::fill(row + cols, row + padded, 0.0f);
+    if (!NeedsWeights()) return;
     PrepareImportance(job.importance, cols, plain);
     std::fill(plain + cols, plain + padded, 1.0f);
     Slice<F, L>::TransposeRow(plain, padded, importance);
-    std::fill(row + cols, row + padded, 0.0f);
-    search.Prepare(job.search);
   }
 
   // Row r as floats: in place if it needs neither conversion nor padding.
-  const float* ReadRow(const QuantizeJob& job, size_t r) {
+  const float* ReadRow(const QuantizeJob& job, size_t r, bool pad) {
     const size_t cols = job.source.cols;
     const uint8_t* source = job.source.row(r);
-    if (job.source.type == Type::kF32 && cols == Slice<F, L>::Padded(cols)) {
+    if (job.source.type == Type::kF32 &&
+        (!pad || cols == Slice<F, L>::Padded(cols))) {
       return reinterpret_cast<const float*>(source);
     }
     WidenFloats(job.source.type, source, cols, row);
     return row;
   }
 
+  // Packs row r without a search. False if there is one for it, or if something
+  // is wrong with the row: the search will say what.
+  bool RoundRow(const QuantizeJob& job, size_t r) {
+    using Rounding = RowRounding<F, L>;
+    if constexpr (Rounding::kApplies) {
+      return !NeedsWeights() &&
+             Rounding::Run(ReadRow(job, r, false), job.source.cols, packed);
+    } else {
+      return false;
+    }
+  }
+
+  // Packs row r.
+  QuantizeResult PackRow(const QuantizeJob& job, size_t r) {
+    if (RoundRow(job, r)) return {};
+    const float* values = ReadRow(job, r, true);
+    const size_t cols = job.source.cols;
+    size_t col = FirstNotFinite(values, cols);
+    if (col != cols) return {QuantizeResult::kNotFinite, r, col};
+    if (!SearchRow(job, values, &col)) {
+      return {QuantizeResult::kScaleOverflow, r, col};
+    }
+    return {};
+  }
+
+ private:
+  bool NeedsWeights() const {
+    if constexpr (kMayIgnoreWeights<SearchType>) {
+      return search.NeedsWeights();
+    } else {
+      return true;
+    }
+  }
+
   // Prepared importance from column c on, null if the search has no use for it.
   const float* Importance(size_t c) const {
-    if constexpr (kMayIgnoreWeights<SearchType>) {
-      if (!search.NeedsWeights()) return nullptr;
-    }
-    return importance + c;
+    return NeedsWeights() ? importance + c : nullptr;
   }
 
   // False if a scale does not fit; `col` is then the first of its block.
-  bool QuantizeRow(const QuantizeJob& job, const float* values, size_t* col) {
+  bool SearchRow(const QuantizeJob& job, const float* values, size_t* col) {
     const size_t cols = job.source.cols;
     for (size_t c = 0; c < cols; c += slice_cols) {
       const size_t n = std::min(slice_cols, cols - c);
@@ -118,12 +152,8 @@ HWY_NOINLINE QuantizeResult QuantizeRows(const QuantizeJob& job) {
   const size_t bytes =
       F::kRowHeader + cols / F::kBlock * sizeof(typename F::Block);
   for (size_t r = job.rows.begin; r < job.rows.end; ++r) {
-    const float* values = quantizer.ReadRow(job, r);
-    size_t col = FirstNotFinite(values, cols);
-    if (col != cols) return {QuantizeResult::kNotFinite, r, col};
-    if (!quantizer.QuantizeRow(job, values, &col)) {
-      return {QuantizeResult::kScaleOverflow, r, col};
-    }
+    const QuantizeResult result = quantizer.PackRow(job, r);
+    if (result.problem != QuantizeResult::kNone) return result;
     memcpy(job.packed.row(r), quantizer.packed, bytes);
   }
   return {};
