@@ -23,24 +23,28 @@ constexpr void AddKernels(MatmulKernels& k) {
   row[1][1] = &MultiplyInt8Panel<kMath, 16, true>;
 }
 
-constexpr MatmulKernels MakeMatmulKernels() {
+// What the panels of this target's formats are multiplied with.
+template <PanelMath... kMaths>
+struct Maths {};
+using MathsOfTarget = hwy::If<
+    kHasQuads, Maths<PanelMath::kQuads>,
+    hwy::If<kSignedPanels,
+            Maths<PanelMath::kPairs8, PanelMath::kPairs4, PanelMath::kPairs2,
+                  PanelMath::kPairs1>,
+            Maths<PanelMath::kPairs8, PanelMath::kPairs4, PanelMath::kPairs2,
+                  PanelMath::kPairs1, PanelMath::kPlanes>>>;
+
+template <PanelMath... kMaths>
+constexpr MatmulKernels MakeMatmulKernels(Maths<kMaths...>) {
   MatmulKernels k = {};
   k.panel_rows = kPanelRows;
   k.panel_cols = kPanelCols;
-  if constexpr (kHasQuads) {
-    AddKernels<PanelMath::kQuads>(k);
-  } else {
-    AddKernels<PanelMath::kPairs8>(k);
-    AddKernels<PanelMath::kPairs4>(k);
-    AddKernels<PanelMath::kPairs2>(k);
-    AddKernels<PanelMath::kPairs1>(k);
-    AddKernels<PanelMath::kPlanes>(k);
-  }
+  (AddKernels<kMaths>(k), ...);
   return k;
 }
 
 const MatmulKernels* MatmulKernelsOfTarget() {
-  static constexpr MatmulKernels kKernels = MakeMatmulKernels();
+  static constexpr MatmulKernels kKernels = MakeMatmulKernels(MathsOfTarget());
   return &kKernels;
 }
 

@@ -21,6 +21,7 @@ template <class L>
 struct AffineSums {
   typename L::V q, qq, yq;
 
+  AffineSums() = default;
   HWY_INLINE void Clear() { q = qq = yq = L::Zero(); }
   HWY_INLINE void Add(typename L::V w, typename L::V code, typename L::V y) {
     const auto t = L::Mul(w, code);
@@ -47,6 +48,8 @@ class AffineFit {
 
   V scale;   // >= 0, in units of x
   V offset;  // in units of x
+
+  AffineFit() = default;
 
   // x, w: [kSub][kLanes].
   HWY_INLINE void Run(const float* HWY_RESTRICT x, const float* HWY_RESTRICT w,
@@ -84,6 +87,8 @@ class AffineFit {
   // where a positive offset would start.
   struct Frame {
     V weight, inverse_weight, y, limit;
+
+    Frame() = default;
   };
 
   // The scan works on 16-bit y and w: y in 1 / kOne, w in shares of the largest
@@ -304,6 +309,8 @@ class AffineFit {
 
   struct Move {
     V at, step, w, y, code;  // element, +1 or -1 or 0 for none; its numbers
+
+    Move() = default;
   };
   // The unweighted residual decides, the first of the largest.
   HWY_INLINE Move LargestResidual(const float* HWY_RESTRICT y,

@@ -64,6 +64,8 @@ struct CodebookFit {
   V curvature;  // sum w q^2: weight of the scale
   V shifts;     // shift code
 
+  CodebookFit() = default;
+
   HWY_INLINE void Run(const float* x, const float* w,
                       const CodebookPlan& plan) {
     alignas(64) float magnitudes[kSub * L::kLanes];
@@ -150,6 +152,7 @@ struct CodebookFit {
   struct Sums {
     V sx, sq;  // sum w y q, sum w q^2
 
+    Sums() = default;
     HWY_INLINE void Start() { sx = sq = L::Zero(); }
     HWY_INLINE void Add(V y, V w, V q) {
       const V t = L::Mul(w, q);

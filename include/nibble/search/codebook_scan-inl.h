@@ -60,6 +60,8 @@ class CodebookScan {
     V shift;   // what all levels are raised by, where they have signs
     M odd;     // has an odd number of minus signs
 
+    Group() = default;
+
     // Puts the magnitudes of x, if they are needed, into `magnitudes`.
     HWY_INLINE void Load(const float* x, const float* weights,
                          float* magnitudes) {
@@ -84,6 +86,8 @@ class CodebookScan {
   struct Found {
     V score;  // the error at unit scale, less sum w (y / scale)^2
     I code;   // names the point: see Codebook
+
+    Found() = default;
   };
 
   void Allocate(Arena& arena) {
@@ -166,8 +170,11 @@ class CodebookScan {
     const V low = kInLevels ? L::Add(g.shift, L::Set(kLow)) : L::Set(kLow);
     const V lowest = L::Mul(low, L::Sub(L::Mul(low, g.sum_w), L::Add(wy, wy)));
     const V fixed = L::ToFloat(L::template ShrI<Book::kCodeBits>(best));
-    return {L::AddMul(lowest, fixed, L::Mul(safe, L::Set(1.0f / kLargest))),
-            L::AndI(best, L::SetI((1 << Book::kCodeBits) - 1))};
+    Found found;
+    found.score =
+        L::AddMul(lowest, fixed, L::Mul(safe, L::Set(1.0f / kLargest)));
+    found.code = L::AndI(best, L::SetI((1 << Book::kCodeBits) - 1));
+    return found;
   }
   // Two groups that have an odd number of minus signs: one sign turns, in the
   // group where that costs less.

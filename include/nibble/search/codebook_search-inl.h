@@ -82,6 +82,8 @@ class CodebookSearch {
     V error, multiplier, shifts;
     I code[kGroups];
 
+    Choice() = default;
+
     HWY_INLINE void Offer(const Choice& other) {
       const auto better = L::Lt(other.error, error);
       error = L::If(better, other.error, error);

@@ -6,6 +6,10 @@
 // reference) and in a GPU thread. Nothing crosses lanes and nothing is fused:
 // multiplications and additions round separately, division and square root are
 // IEEE. Hence the same bytes at every vector width.
+//
+// Classes with vectors in them declare their default constructor: an implicit
+// one has no target attribute with clang, and cannot inline that of an Arm
+// vector.
 #if defined(NIBBLE_SEARCH_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_SEARCH_LANES_INL_H_
 #undef NIBBLE_SEARCH_LANES_INL_H_

@@ -37,6 +37,8 @@ struct LevelFit {
   V shift;      // 0 or 1: which line of a shifted table
   V curvature;  // d2(error) / d(scale)2 / 2 = sum w q^2: weight of the scale
 
+  LevelFit() = default;
+
   // x, w: [kSub][kLanes].
   HWY_INLINE void Run(const float* x, const float* w, const LevelPlan& plan) {
     const V extreme = Extreme(x);

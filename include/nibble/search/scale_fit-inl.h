@@ -19,6 +19,8 @@ template <class L>
 struct ScaleFit {
   typename L::V score, sx, sq, shift;
 
+  ScaleFit() = default;
+
   HWY_INLINE void Start() {
     score = L::Set(-1.0f);
     sx = shift = L::Zero();

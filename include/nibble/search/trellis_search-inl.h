@@ -56,6 +56,8 @@ struct TrellisLoss {
   // |x_g|^2 / (sigma^2 dim) and m_g.
   V energy[kGroups], share[kGroups];
 
+  TrellisLoss() = default;
+
   // x, w: [32][lane].
   HWY_INLINE void Load(const float* x, const float* w) {
     constexpr int kDim = 32 / kGroups;

@@ -122,11 +122,23 @@ struct Simd {
     using Map = FieldMap<F, Order, kE, kAt>;
     return Shifted<Map>(Raw<F, kE, kM>(D8(), x));
   }
+  // Arm shifts bytes: what leaves one does not reach its neighbour, and fields
+  // at either end of the byte need no mask. x86 shifts words.
+  static constexpr bool kByteShifts = HWY_TARGET_IS_NEON;
+  template <class Map>
+  static constexpr bool NeedsMask(int bits, int at) {
+    const int right = Map::Right(0);
+    const int left = right < 0 ? -right : 0;
+    const int rest = ((0xFF << left) & 0xFF) >> (right < 0 ? 0 : right);
+    return !kByteShifts || !Map::UniformShift(kN) ||
+           rest != ((1 << bits) - 1) << at;
+  }
   template <class Map>
   static HWY_INLINE V Shifted(V raw) {
     const D8 d8;
-    const hn::Repartition<uint32_t, D8> d32;
-    const auto v = hn::BitCast(d32, raw);
+    constexpr bool kBytes = kByteShifts && Map::UniformShift(kN);
+    const hn::Repartition<hwy::If<kBytes, uint8_t, uint32_t>, D8> d;
+    const auto v = hn::BitCast(d, raw);
     if constexpr (Map::UniformShift(kN)) {
       constexpr int kRight = Map::Right(0);
       if constexpr (kRight > 0) {
@@ -138,7 +150,7 @@ struct Simd {
       }
     } else {
       static constexpr LaneShifts<Map> kShifts;
-      const auto right = hn::Load(d32, kShifts.right);
+      const auto right = hn::Load(d, kShifts.right);
       if constexpr (Map::AllRight(kN)) {
         return hn::BitCast(d8, hn::Shr(v, right));
       } else {
@@ -193,7 +205,8 @@ struct Simd {
       return ExpandBits<kE, kAt, kM>(D8(), x);
     } else {
       const V v = Moved<kE, kAt>(f, x);
-      if constexpr (kBits == 8) {
+      using Map = FieldMap<formats::Field<kBits, kRun, kM, O>, Order, kE, kAt>;
+      if constexpr (kBits == 8 || !NeedsMask<Map>(kBits, kAt)) {
         return v;
       } else {
         constexpr int kMask = ((1 << kBits) - 1) << kAt;
@@ -468,7 +481,8 @@ struct Simd {
     }
   }
 
-  // The second operand's mask and the Or are one ternary-logic instruction.
+  // The second operand's mask and the Or are one instruction: ternary logic, or
+  // Arm's insertion of bits, which are 0 in `low`.
   template <size_t kE, int kAt, int k, int kBits, int kRun, auto kM, class O,
             class X>
   static HWY_INLINE V OrNext(V low,
@@ -479,8 +493,16 @@ struct Simd {
       return hn::Or(low, Eval<kE, kAt + k>(F(), x));
     } else {
       constexpr int kMask = ((1 << kBits) - 1) << (kAt + k);
-      return hn::OrAnd(low, Moved<kE, kAt + k>(F(), x),
-                       hn::Set(D8(), static_cast<uint8_t>(kMask)));
+      const V moved = Moved<kE, kAt + k>(F(), x);
+      const V mask = hn::Set(D8(), static_cast<uint8_t>(kMask));
+      if constexpr (!NeedsMask<FieldMap<F, Order, kE, kAt + k>>(kBits,
+                                                                kAt + k)) {
+        return hn::Or(low, moved);
+      } else if constexpr (kByteShifts) {
+        return hn::BitwiseIfThenElse(mask, moved, low);
+      } else {
+        return hn::OrAnd(low, moved, mask);
+      }
     }
   }
 
@@ -634,14 +656,20 @@ HWY_INLINE const uint8_t* SignBits(
 }
 
 // The parity of the low seven bits of every byte (or 16-bit word) of v, as the
-// bit above them. By folding, since PopulationCount is slow below AVX3_DL; what
-// comes over from the neighbours does not reach bit 0.
+// bit above them. By folding, since PopulationCount is slow on x86 below
+// AVX3_DL; what comes over from the neighbours does not reach bit 0.
 template <class D, class V>
 HWY_INLINE V EighthSigns(D d, V v, hn::TFromD<D> ones) {
-  auto p = hn::Xor(v, hn::ShiftRight<4>(v));
-  p = hn::Xor(p, hn::ShiftRight<2>(p));
-  p = hn::Xor(p, hn::ShiftRight<1>(p));
-  return hn::ShiftLeft<7>(hn::And(p, hn::Set(d, ones)));
+  if constexpr (HWY_TARGET_IS_NEON) {
+    const hn::Repartition<uint8_t, D> d8;
+    const auto count = hn::PopulationCount(hn::BitCast(d8, v));
+    return hn::BitCast(d, hn::ShiftLeft<7>(count));
+  } else {
+    auto p = hn::Xor(v, hn::ShiftRight<4>(v));
+    p = hn::Xor(p, hn::ShiftRight<2>(p));
+    p = hn::Xor(p, hn::ShiftRight<1>(p));
+    return hn::ShiftLeft<7>(hn::And(p, hn::Set(d, ones)));
+  }
 }
 
 // Seven bits at kFirst of every 16-bit word.

@@ -8,6 +8,9 @@
 #define NIBBLE_SIMD_MATMUL_INL_H_
 #endif
 
+#include <type_traits>
+#include <utility>
+
 #include "nibble/formats/nodes.h"
 #include "nibble/simd/panel-inl.h"
 #include "nibble/simd/panel.h"
@@ -28,6 +31,8 @@ template <class V>
 HWY_INLINE void Pin(V& v) {
   __asm__("" : "+v"(v.raw));
 }
+#elif NIBBLE_NEON
+HWY_INLINE void Pin(Products16& p) { __asm__("" : "+w"(p.low), "+w"(p.high)); }
 #else
 template <class V>
 HWY_INLINE void Pin(V&) {}
@@ -45,10 +50,10 @@ struct PanelKernel {
                                                                  : 8;
   // Tokens per step: as many as the registers hold.
   static constexpr size_t kTokens =
-      HWY_TARGET == HWY_EMU128                   ? 1
-      : kMath == PanelMath::kQuads               ? 6
-      : kDepth < kSub / 4 && !kManyRegisters ? 3
-                                                 : 4;
+      HWY_TARGET == HWY_EMU128                                             ? 1
+      : kMath == PanelMath::kQuads && !kNeon                               ? 6
+      : kMath != PanelMath::kQuads && kDepth < kSub / 4 && !kManyRegisters ? 3
+                                                                           : 4;
   static constexpr size_t kXStride = sizeof(Int8PanelChunk);
   static constexpr size_t kKStride = kPanelRows * 4;
   static constexpr size_t kPlaneBytes = kSub / 4 * kKStride;
@@ -59,21 +64,21 @@ struct PanelKernel {
 
   using DI = PanelD32;
   using DF = hn::RebindToFloat<DI>;
-  using D16 = hn::Repartition<int16_t, DI>;
-  using D8 = hn::Repartition<uint8_t, DI>;
   using DI8 = hn::Repartition<int8_t, DI>;
+  using D8 = hwy::If<kSignedPanels, DI8, hn::Repartition<uint8_t, DI>>;
   using VI = hn::Vec<DI>;
   using VF = hn::Vec<DF>;
-  using V16 = hn::Vec<D16>;
   // What is added per sub-block and token: -bias * sum, or sum * scale for mins.
   using Correction = hwy::If<kMin, float, int32_t>;
+  static constexpr bool kHasCorrections = kMin || !kSignedPanels;
 
   static HWY_INLINE hn::Vec<DI8> Four(const int8_t* HWY_RESTRICT codes) {
     const auto four = static_cast<int32_t>(formats::Load32(codes));
     return hn::BitCast(DI8(), hn::Set(DI(), four));
   }
   static HWY_INLINE hn::Vec<D8> LoadCodes(const uint8_t* HWY_RESTRICT codes) {
-    return hn::Load(D8(), codes);
+    const hn::Repartition<uint8_t, DI> d8;
+    return hn::BitCast(D8(), hn::Load(d8, codes));
   }
 
   // Corrections of one token's chunk -> to[kSubs of a chunk].
@@ -108,7 +113,29 @@ struct PanelKernel {
 
   // Sums of two vectors of weights: two groups of rows, or two planes of one.
   template <size_t T>
-  using Pairs = V16[T][2];
+  using Pairs = Sums16<DI>[T][2];
+
+  // sum[t][v] += products of sixteen columns, whose activations are loaded once
+  // per token.
+  template <size_t T, int... kJ>
+  static HWY_INLINE void QuadsOf16(std::integer_sequence<int, kJ...>,
+                                   const uint8_t* HWY_RESTRICT w,
+                                   const int8_t* HWY_RESTRICT x,
+                                   VI (&sum)[T][kV]) {
+    hn::Vec<DI8> x16[T];
+    HWY_UNROLL(8)
+    for (size_t t = 0; t < T; ++t) x16[t] = hn::Load(DI8(), x + t * kXStride);
+    const auto four = [&](auto j) HWY_ATTR {
+      const auto w0 = LoadCodes(w + j * kKStride);
+      const auto w1 = LoadCodes(w + j * kKStride + kKStride / 2);
+      HWY_UNROLL(8)
+      for (size_t t = 0; t < T; ++t) {
+        sum[t][0] = QuadsI8<j>(DI(), w0, x16[t], sum[t][0]);
+        sum[t][1] = QuadsI8<j>(DI(), w1, x16[t], sum[t][1]);
+      }
+    };
+    (four(std::integral_constant<int, kJ>()), ...);
+  }
 
   // sum[t][v] += products of one sub-block: quads, straight into 32 bits.
   template <size_t T>
@@ -140,18 +167,25 @@ struct PanelKernel {
       HWY_UNROLL(8)
       for (size_t t = 0; t < T; ++t) {
         const auto x4 = Four(x + t * kXStride + 4 * j);
-        const V16 p0 = hn::SatWidenMulPairwiseAdd(D16(), w0, x4);
-        const V16 p1 = hn::SatWidenMulPairwiseAdd(D16(), w1, x4);
-        pairs[t][0] = j == 0 ? p0 : hn::Add(pairs[t][0], p0);
-        pairs[t][1] = j == 0 ? p1 : hn::Add(pairs[t][1], p1);
+        if (j == 0) {
+          pairs[t][0] = Multiply16(DI(), w0, x4);
+          pairs[t][1] = Multiply16(DI(), w1, x4);
+        } else {
+          pairs[t][0] = MultiplyAdd16(DI(), w0, x4, pairs[t][0]);
+          pairs[t][1] = MultiplyAdd16(DI(), w1, x4, pairs[t][1]);
+        }
         Pin(pairs[t][0]);
         Pin(pairs[t][1]);
       }
     }
   }
 
-  static HWY_INLINE VI Widen(V16 pairs, int16_t weight) {
-    return hn::WidenMulPairwiseAdd(DI(), pairs, hn::Set(D16(), weight));
+  // sum + planes of low and high nibbles.
+  template <class V16>
+  static HWY_INLINE VI AddPlanes(V16 low, V16 high, VI sum) {
+    const hn::Repartition<int16_t, DI> d16;
+    const auto upper = hn::WidenMulPairwiseAdd(DI(), high, hn::Set(d16, 16));
+    return hn::Add(sum, AddQuads(DI(), low, upper));
   }
 
   // sum[t][v] += products of one sub-block.
@@ -159,15 +193,20 @@ struct PanelKernel {
   static HWY_INLINE void Products(const uint8_t* HWY_RESTRICT w,
                                   const int8_t* HWY_RESTRICT x,
                                   VI (&sum)[T][kV]) {
-    if constexpr (kMath == PanelMath::kQuads) {
+    if constexpr (kMath == PanelMath::kQuads && kNeon) {
+      HWY_UNROLL(2)
+      for (size_t k = 0; k < kSub; k += 16) {
+        QuadsOf16<T>(std::make_integer_sequence<int, 4>(), w + k / 4 * kKStride,
+                     x + k, sum);
+      }
+    } else if constexpr (kMath == PanelMath::kQuads) {
       Quads<T>(w, x, sum);
     } else if constexpr (kPlanes == 2) {
       Pairs<T> planes;
       SumPairs<T>(w, kPlaneBytes, x, planes);
       HWY_UNROLL(8)
       for (size_t t = 0; t < T; ++t) {
-        sum[t][0] = hn::Add(sum[t][0], hn::Add(Widen(planes[t][0], 1),
-                                               Widen(planes[t][1], 16)));
+        sum[t][0] = AddPlanes(planes[t][0], planes[t][1], sum[t][0]);
       }
     } else {
       HWY_UNROLL(4)
@@ -176,8 +215,8 @@ struct PanelKernel {
         SumPairs<T>(w + j * kKStride, kKStride / 2, x + 4 * j, pairs);
         HWY_UNROLL(8)
         for (size_t t = 0; t < T; ++t) {
-          sum[t][0] = hn::Add(sum[t][0], Widen(pairs[t][0], 1));
-          sum[t][1] = hn::Add(sum[t][1], Widen(pairs[t][1], 1));
+          sum[t][0] = AddQuads(DI(), pairs[t][0], sum[t][0]);
+          sum[t][1] = AddQuads(DI(), pairs[t][1], sum[t][1]);
         }
       }
     }
@@ -186,13 +225,15 @@ struct PanelKernel {
   // The corrections of T tokens.
   template <size_t T>
   struct Corrections {
-    HWY_ALIGN Correction values[T][kMaxSubs];
+    HWY_ALIGN Correction values[T][kHasCorrections ? kMaxSubs : 1];
 
     HWY_INLINE void Fill(const Int8PanelChunk* HWY_RESTRICT x,
                          size_t chunk_stride, size_t cols, int bias) {
-      for (size_t t = 0; t < T; ++t) {
-        for (size_t i = 0; i * 256 < cols; ++i) {
-          Correct(x[i * chunk_stride + t], bias, values[t] + i * 256 / kSub);
+      if constexpr (kHasCorrections) {
+        for (size_t t = 0; t < T; ++t) {
+          for (size_t i = 0; i * 256 < cols; ++i) {
+            Correct(x[i * chunk_stride + t], bias, values[t] + i * 256 / kSub);
+          }
         }
       }
     }
@@ -202,7 +243,7 @@ struct PanelKernel {
       for (size_t t = 0; t < T; ++t) {
         HWY_UNROLL(2)
         for (size_t v = 0; v < kV; ++v) {
-          if constexpr (kMin) {
+          if constexpr (kMin || !kHasCorrections) {
             sum[t][v] = hn::Zero(DI());
           } else {
             sum[t][v] = hn::Set(DI(), values[t][s]);

@@ -87,10 +87,15 @@ struct ChunkDot {
                                                  : static_cast<float>(kOffset);
 
   // Running sums of one token. Two of products: a single chain of dependent
-  // additions would bound AVX2 to 32 cycles per chunk.
+  // additions would bound AVX2 to 32 cycles per chunk. The constructor is
+  // spelled out since an implicit one has no target attribute with clang.
   struct Sums {
     VF even, odd;
     VS correction;
+    HWY_INLINE Sums()
+        : even(hn::Zero(DF())),
+          odd(hn::Zero(DF())),
+          correction(hn::Zero(DS())) {}
   };
   template <size_t kTokens>
   struct Scales {
@@ -182,10 +187,28 @@ struct ChunkDot {
   }
   template <size_t kPos>
   static constexpr bool OneGroup() {
-    for (size_t lane = 1; lane < kFloats; ++lane) {
-      if (GroupOf<kPos>(lane) != GroupOf<kPos>(0)) return false;
+    return AllOfGroup(kPos, GroupOf<kPos>(0));
+  }
+  static constexpr bool AllOfGroup(size_t pos, size_t group) {
+    for (size_t lane = 0; lane < kFloats; ++lane) {
+      if (Order::Logical(pos + 4 * lane) / kGroup != group) return false;
     }
     return true;
+  }
+  // The other vector with nothing but weights of the same group, on targets
+  // whose vectors are half a group; else kJ itself.
+  template <size_t kJ>
+  static constexpr size_t Partner() {
+    if constexpr (kN < kGroup) {
+      const size_t group = GroupOf<kJ * kN>(0);
+      for (size_t j = 0; j < kChunk / kN; ++j) {
+        if (j != kJ && AllOfGroup(kJ * kN, group) &&
+            AllOfGroup(j * kN, group)) {
+          return j;
+        }
+      }
+    }
+    return kJ;
   }
   template <size_t kPos>
   struct GroupIndex {
@@ -213,18 +236,44 @@ struct ChunkDot {
     }
   }
 
-  template <size_t kJ, class V8, class VI8>
-  static HWY_INLINE void Multiply(V8 codes, VI8 y,
-                                  const float* HWY_RESTRICT scales,
-                                  Sums& sums) {
+  // The sum of products, quads of it per lane, times the scale. Neighbouring
+  // steps take turns with the two running sums.
+  template <size_t kJ>
+  static HWY_INLINE void AddScaled(hn::Vec<hn::RebindToSigned<DF>> products,
+                                   const float* HWY_RESTRICT scales,
+                                   Sums& sums) {
     const DF df;
-    const hn::RebindToSigned<DF> di32;
-    const auto products = Dot4<F::kMaxCode, kSignedCodes>(di32, codes, y);
-    VF& sum = kJ % 2 == 0 ? sums.even : sums.odd;
+    constexpr size_t kTurn = Partner<kJ>() == kJ ? kJ : GroupOf<kJ * kN>(0);
+    VF& sum = kTurn % 2 == 0 ? sums.even : sums.odd;
     sum = hn::MulAdd(hn::ConvertTo(df, products), Expand<kJ * kN>(scales), sum);
   }
 
-  // Codes leave memory once and meet every token.
+  // A vector of codes and what multiplies activations by their signs.
+  template <size_t kJ>
+  static HWY_INLINE auto StepCodes(const Block* HWY_RESTRICT x) {
+    return Simd<D8, Order>::template Eval<kJ * kN, 0, kBias>(Codes(), x);
+  }
+  template <size_t kJ>
+  static HWY_INLINE auto StepSigns(const uint8_t* HWY_RESTRICT signs) {
+    if constexpr (kHasSigns) {
+      return LoadSigns(DI8(), signs + kJ * kN / 8);
+    } else {
+      return 0;
+    }
+  }
+  template <size_t kJ, class Signs>
+  static HWY_INLINE hn::Vec<DI8> Activations(const Int8RowChunk& y,
+                                             Signs signs) {
+    const auto v = hn::Load(DI8(), y.q + kJ * kN);
+    if constexpr (kHasSigns) {
+      return WithSigns(DI8(), signs, v);
+    } else {
+      return v;
+    }
+  }
+
+  // Codes leave memory once and meet every token. Two vectors of one group add
+  // up their products as integers: one conversion and multiply-add for both.
   template <size_t kJ, size_t... kT, class S>
   static HWY_INLINE void Step(std::index_sequence<kT...>,
                               const Block* HWY_RESTRICT x,
@@ -232,19 +281,25 @@ struct ChunkDot {
                               size_t y_stride, const S& scales,
                               const uint8_t* HWY_RESTRICT signs,
                               Sums* HWY_RESTRICT sums) {
-    constexpr size_t kPos = kJ * kN;
-    const DI8 di8;
-    const auto codes =
-        Simd<D8, Order>::template Eval<kPos, 0, kBias>(Codes(), x);
-    if constexpr (kHasSigns) {
-      const auto s = LoadSigns(di8, signs + kPos / 8);
-      (Multiply<kJ>(codes,
-                    WithSigns(di8, s, hn::Load(di8, y[kT * y_stride].q + kPos)),
-                    scales.at[kT], sums[kT]),
+    constexpr size_t kOther = Partner<kJ>();
+    constexpr int kMax = F::kMaxCode;
+    const hn::RebindToSigned<DF> di32;
+    if constexpr (kOther == kJ) {
+      const auto c = StepCodes<kJ>(x);
+      const auto s = StepSigns<kJ>(signs);
+      (AddScaled<kJ>(Dot4<kMax, kSignedCodes>(
+                         di32, c, Activations<kJ>(y[kT * y_stride], s)),
+                     scales.at[kT], sums[kT]),
        ...);
-    } else {
-      (Multiply<kJ>(codes, hn::Load(di8, y[kT * y_stride].q + kPos),
-                    scales.at[kT], sums[kT]),
+    } else if constexpr (kOther > kJ) {
+      const auto c0 = StepCodes<kJ>(x);
+      const auto c1 = StepCodes<kOther>(x);
+      const auto s0 = StepSigns<kJ>(signs);
+      const auto s1 = StepSigns<kOther>(signs);
+      (AddScaled<kJ>(Dot4<kMax, kSignedCodes>(
+                         di32, c0, Activations<kJ>(y[kT * y_stride], s0), c1,
+                         Activations<kOther>(y[kT * y_stride], s1)),
+                     scales.at[kT], sums[kT]),
        ...);
     }
   }
@@ -272,9 +327,6 @@ HWY_NOINLINE void MatvecRow(std::index_sequence<kT...> tokens,
   const typename Dot::DS ds;
   const size_t chunks = ChunksOf(cols);
   typename Dot::Sums sums[sizeof...(kT)];
-  ((sums[kT].even = sums[kT].odd = hn::Zero(df),
-    sums[kT].correction = hn::Zero(ds)),
-   ...);
   const uint8_t* HWY_RESTRICT p = row + F::kRowHeader;
   for (size_t c = 0; c < cols / kChunk; ++c, p += kBytes) {
     PrefetchWeights(p, kBytes);

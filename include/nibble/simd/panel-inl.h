@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "nibble/simd/dot-inl.h"
 #include "nibble/simd/machine-inl.h"
 #include "nibble/simd/panel.h"
 #include "nibble/simd/scales-inl.h"
@@ -19,15 +20,18 @@ HWY_BEFORE_NAMESPACE();
 namespace nibble {
 namespace HWY_NAMESPACE {
 
-// u8 x s8 quads summed into 32 bits by one instruction.
-inline constexpr bool kHasQuads =
-    HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL;
+// Quads of products summed into 32 bits by one instruction.
+inline constexpr bool kHasQuads = kNativeU8I8 || kNativeI8I8;
+
+// Panels of levels as i8, for machines that multiply those; elsewhere levels
+// are biased to u8.
+inline constexpr bool kSignedPanels = kNeon;
 
 // Lanes of a panel are rows: two vectors of 32-bit lanes.
 using PanelD32 = hn::ScalableTag<int32_t>;
 inline constexpr size_t kPanelRows = 2 * HWY_MAX_LANES_D(PanelD32);
 
-// The integers of a format as unsigned bytes: code = level + kBias.
+// The integers of a format as bytes: code = level + kBias.
 template <class F>
 struct PanelTraits {
   using Codes = typename F::Codes;
@@ -39,13 +43,21 @@ struct PanelTraits {
   static_assert(!(kHasSigns && (kSigned || kHasShift || F::kZero != 0)),
                 "signs go with plain magnitudes");
 
-  // Added to the decoded byte; the zero point stays in it.
-  static constexpr int kAdd = kSigned || kHasSigns ? F::kMaxCode : 0;
+  // Added to the decoded byte. The zero point stays in unsigned codes.
+  static constexpr int kAdd = kSignedPanels          ? -F::kZero
+                              : kSigned || kHasSigns ? F::kMaxCode
+                                                     : 0;
   static constexpr int kBias = kAdd + F::kZero;
+  // The largest magnitude.
   static constexpr int kHighest = formats::TableOf<Codes>::kSize != 0
                                       ? formats::TableOf<Codes>::kHighest
                                       : F::kMaxCode;
-  static constexpr int kRange = kHighest + kAdd + F::kShift;
+  static constexpr int kUpper = kHighest + kAdd + F::kShift;
+  static constexpr int kLower =
+      (kSigned || kHasSigns ? -F::kMaxCode : 0) + kAdd;
+  static constexpr int kRange = kUpper < -kLower ? -kLower : kUpper;
+  static_assert(!kSignedPanels || kUpper <= 127 || (kSigned && !kHasShift),
+                "levels must fit i8");
 
   // Scales that span more than 32 weights are repeated.
   static constexpr size_t kSub = F::kSub < 32 ? F::kSub : 32;
@@ -62,7 +74,7 @@ struct PanelTraits {
   static constexpr PanelShape kShape = {kMath, kSub == 16, kHasMin, kBias};
 };
 
-// Unpacks panels of u8 codes, four rows and one block at a time: everything
+// Unpacks panels of 8-bit codes, four rows and one block at a time: everything
 // between the packed bytes and the panel stays in registers.
 template <class F>
 struct Int8Unpacker {
@@ -90,7 +102,7 @@ struct Int8Unpacker {
     const uint8_t* signs[4];
   };
 
-  // The unsigned codes of weights [kE, kE + kLanes) of a block.
+  // The codes of weights [kE, kE + kLanes) of a block.
   template <size_t kE>
   static HWY_INLINE V8 Codes(const Block* HWY_RESTRICT x,
                              const uint8_t* HWY_RESTRICT signs) {
@@ -250,7 +262,7 @@ struct Int8Unpacker {
   }
 };
 
-// kPanelRows rows of a K block as u8 codes with exact scales.
+// kPanelRows rows of a K block as 8-bit codes with exact scales.
 template <class F>
 HWY_NOINLINE void UnpackInt8Panel(const PanelSource& source,
                                   const Int8Panel& out) {

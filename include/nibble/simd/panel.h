@@ -49,14 +49,15 @@ struct Bf16Layout {
 
 // ---- Weights.
 
-// How u8 codes times s8 activations are summed without ever saturating.
+// How u8 codes (i8 on Arm) times i8 activations are summed without ever
+// saturating.
 enum class PanelMath : uint8_t {
-  kQuads,   // four products straight into 32 bits (VNNI)
+  kQuads,   // four products straight into 32 bits (VNNI, dot products of Arm)
   kPairs8,  // pairs into 16 bits, eight pairs deep: codes up to 16
   kPairs4,  // four deep: codes up to 32
   kPairs2,  // two deep: codes up to 64
   kPairs1,  // one: codes up to 129
-  kPlanes,  // low and high nibbles apart, each eight deep: any code
+  kPlanes,  // low and high nibbles apart, each eight deep: any code, u8 only
 };
 inline constexpr size_t kPanelMaths = 6;
 
