@@ -86,27 +86,27 @@ struct Steps {
 // Panels and tiles take whole panels; matvec a cache line of results, for the
 // many cores that share few experts while generating.
 //
-// Costs are times of reading and unpacking the rows and of each entry. Fitted
+// Costs are times of reading and unpacking the rows, and of each entry. Fitted
 // to 768 x 2048 weights of Q4_K from memory on an Emerald Rapids (AMX, VNNI)
 // and as AVX2 there, in units of 45 ns. Only the balance of the parts depends
 // on them: 256 tokens choose 8 of 128 experts, 18 % of them the same one; of 8
-// parts the slowest takes 1.05 to 1.2 times the mean, with Q4_K and IQ2_XS on
-// these targets.
+// parts the slowest takes 1.05 (Q4_K) to 1.25 times (Q6_K) the mean.
 Steps StepsOf(const Segment& s, size_t expert_rows) noexcept {
-  const auto steps_of = [&](size_t rows, size_t cost) {
-    return Steps{rows, (expert_rows + rows - 1) / rows, cost};
+  const auto steps_of = [&](size_t rows, size_t weights, size_t entry) {
+    return Steps{rows, (expert_rows + rows - 1) / rows,
+                 weights + entry * s.count};
   };
+  const bool quads = MatmulKernelsInUse().HasMath(PanelMath::kQuads);
   switch (s.layout.kind) {
     case ActivationKind::kInt8Rows:
-      return steps_of(16, 9 + 11 * s.count);
+      return quads ? steps_of(16, 12, 8) : steps_of(16, 13, 15);
     case ActivationKind::kInt8Panels:
-      return MatmulKernelsInUse().HasMath(PanelMath::kQuads)
-                 ? steps_of(kSplitRows, 86 + 6 * s.count)
-                 : steps_of(kSplitRows, 52 + 12 * s.count);
+      return quads ? steps_of(kSplitRows, 100, 7)
+                   : steps_of(kSplitRows, 85, 15);
     case ActivationKind::kBf16Panels:
       break;
   }
-  return steps_of(kSplitRows, 120 + 2 * s.count);
+  return steps_of(kSplitRows, 130, 2);
 }
 
 struct ExpertsJob {
