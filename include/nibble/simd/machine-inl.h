@@ -434,13 +434,23 @@ struct Simd {
                                hn::LoadDup128(d32, kPowers.power));
     return hn::BitCast(D8(), hn::And(grown, hn::Set(d32, T::kMask)));
   }
+  // Sums of pairs of bytes, up to 127 each: one instruction, on Arm a plain one.
+  static HWY_INLINE hn::Vec<hn::Repartition<int16_t, D8>> PairSums(V v) {
+    const hn::Repartition<int16_t, D8> d16;
+    if constexpr (HWY_TARGET_IS_NEON) {
+      return hn::BitCast(d16, hn::SumsOf2(v));
+    } else {
+      return hn::SatWidenMulPairwiseAdd(
+          d16, v, hn::Set(hn::RebindToSigned<D8>(), int8_t{1}));
+    }
+  }
   // The sums, 0 .. 252, of quads in the order of the weights.
   static HWY_INLINE V SumQuads(V q0, V q1, V q2, V q3) {
     const D8 d8;
-    const hn::Repartition<int16_t, D8> d16;
-    const auto ones = hn::Set(hn::RebindToSigned<D8>(), int8_t{1});
     if constexpr (kNativeU8I8) {  // straight into 32 bits
+      const hn::Repartition<int16_t, D8> d16;
       const hn::Repartition<int32_t, D8> d32;
+      const auto ones = hn::Set(hn::RebindToSigned<D8>(), int8_t{1});
       const auto sum = [&](V q) HWY_ATTR {
         return hn::SumOfMulQuadAccumulate(d32, q, ones, hn::Zero(d32));
       };
@@ -448,12 +458,9 @@ struct Simd {
           d8, hn::ReorderDemote2To(d16, sum(q0), sum(q1)),
           hn::ReorderDemote2To(d16, sum(q2), sum(q3)));
     } else {
-      const auto pairs = [&](V q) HWY_ATTR {
-        return hn::SatWidenMulPairwiseAdd(d16, q, ones);
-      };
-      const auto low = hn::ReorderDemote2To(d8, pairs(q0), pairs(q1));
-      const auto high = hn::ReorderDemote2To(d8, pairs(q2), pairs(q3));
-      return hn::ReorderDemote2To(d8, pairs(low), pairs(high));
+      const auto low = hn::ReorderDemote2To(d8, PairSums(q0), PairSums(q1));
+      const auto high = hn::ReorderDemote2To(d8, PairSums(q2), PairSums(q3));
+      return hn::ReorderDemote2To(d8, PairSums(low), PairSums(high));
     }
   }
   template <size_t kE, int kGroup, class Index, bool kMagnitude, bool kBias,
