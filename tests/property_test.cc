@@ -141,7 +141,7 @@ TEST_CASE("quantized rows are valid and closer than zeros") {
   });
 }
 
-TEST_CASE("rows are quantized independently of each other") {
+TEST_CASE("rows are quantized independently of each other", "[search]") {
   ForRandomCases(200, 6, [](const TypeInfo& info, uint32_t seed) {
     const Case c(info, seed);
     const Packed whole(info, c.Source(), c.options);

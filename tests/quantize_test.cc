@@ -236,7 +236,8 @@ double EstablishedWrmse(Type type) {
   return 0.0;
 }
 
-TEST_CASE("the default search is at least as accurate as the established one") {
+TEST_CASE("the default search is at least as accurate as the established one",
+          "[search]") {
   ForEachFormat([](auto format) {
     const Rows m = HeavyTailed(256, 4096, 42);
     const auto y = Unpack(m, format.type, Pack(m, format.type, {}));
@@ -244,7 +245,7 @@ TEST_CASE("the default search is at least as accurate as the established one") {
   });
 }
 
-TEST_CASE("searching harder does not hurt") {
+TEST_CASE("searching harder does not hurt", "[search]") {
   ForEachFormat([](auto format) {
     const Rows m = HeavyTailed(8, 1024, 9);
     const auto error = [&](Search search) {
@@ -261,7 +262,7 @@ TEST_CASE("searching harder does not hurt") {
   });
 }
 
-TEST_CASE("each weight rule wins under its own measure") {
+TEST_CASE("each weight rule wins under its own measure", "[search]") {
   ForEachFormat([](auto format) {
     using F = typename decltype(format)::Format;
     if (FindTypeInfo(format.type)->bits_per_weight() > 8) {
@@ -284,7 +285,7 @@ TEST_CASE("each weight rule wins under its own measure") {
 
 // The established quantizer of IQ2_KS looks for better multipliers as if the
 // row's scale were positive; half of all rows have a negative one.
-TEST_CASE("tables fit a row and its negative equally well") {
+TEST_CASE("tables fit a row and its negative equally well", "[search]") {
   ForEachFormat([](auto format) {
     using F = typename decltype(format)::Format;
     if constexpr (formats::TableOf<typename F::Codes>::kSize != 0) {
