@@ -56,6 +56,14 @@ struct HwyLanesUpTo {
   // a + b * c, rounded twice.
   static HWY_INLINE V AddMul(V a, V b, V c) { return hn::Add(a, hn::Mul(b, c)); }
   static HWY_INLINE V SubMul(V a, V b, V c) { return hn::Sub(a, hn::Mul(b, c)); }
+  // a + b where m, else a, which is not -0.
+  static HWY_INLINE V AddWhere(M m, V a, V b) {
+#if HWY_TARGET <= HWY_AVX3
+    return hn::MaskedAddOr(a, m, a, b);
+#else
+    return hn::Add(a, hn::IfThenElseZero(m, b));
+#endif
+  }
   // Nearest integer, |a| < 2^22.
   static HWY_INLINE V Round(V a) {
     const V magic = Set(kRoundMagic);

@@ -51,32 +51,30 @@ struct LinearLevels {
   }
 };
 
-// kLo, kLo + kStep .. kHi, of which the lowest is code 0: decoded codes that are
-// multiples of kStep.
-template <class L, int kLo, int kHi, int kStep>
-struct SteppedLevels {
+// kLo, which is code 0, and kHi; half way between them, kLo. With comparisons
+// instead of roundings and clamps Q1_0 has 1050 instead of 920 million weights/s.
+template <class L, int kLo, int kHi>
+struct TwoLevels {
   using V = typename L::V;
-  using Steps = LinearLevels<L, 0, (kHi - kLo) / kStep>;
   static constexpr float kMin = kLo, kMax = kHi;
-  static constexpr int kCount = Steps::kCount;
-  static constexpr float kReach = 0.0f;  // no shortcut
+  static constexpr int kCount = 2;
+  static constexpr float kReach = 1e30f;  // nothing to clamp
 
   static HWY_INLINE V Near(V z) {
-    const V steps = Steps::Near(ToSteps(z));
-    return L::AddMul(L::Set(kMin), steps, L::Set(kStep));
+    return L::If(IsHigh(z), L::Set(kMax), L::Set(kMin));
   }
   static HWY_INLINE V NearInside(V z) { return Near(z); }
-  static HWY_INLINE V Step(V level, typename L::M up) {
-    const V steps = Steps::Step(ToSteps(level), up);
-    return L::AddMul(L::Set(kMin), steps, L::Set(kStep));
+  static HWY_INLINE V Step(V, typename L::M up) {
+    return L::If(up, L::Set(kMax), L::Set(kMin));
   }
+  // Decoded codes, which are as far apart as the levels.
   static HWY_INLINE typename L::I Code(V z) {
-    return L::ToInt(L::Sub(Near(z), L::Set(kMin)));
+    return L::IfI(IsHigh(z), L::SetI(kHi - kLo), L::SetI(0));
   }
 
  private:
-  static HWY_INLINE V ToSteps(V z) {
-    return L::Mul(L::Sub(z, L::Set(kMin)), L::Set(1.0f / kStep));
+  static HWY_INLINE typename L::M IsHigh(V z) {
+    return L::Gt(L::Sub(z, L::Set(kMin)), L::Set(0.5f * (kMax - kMin)));
   }
 };
 
@@ -381,8 +379,8 @@ struct LevelsOf {
 };
 template <class L, class F, int k, class E>
 struct LevelsOf<L, F, formats::Shl<k, E>> {
-  using type =
-      SteppedLevels<L, -F::kZero, F::kMaxCode - F::kZero, 1 << k>;
+  static_assert(F::kMaxCode == 1 << k, "one bit");
+  using type = TwoLevels<L, -F::kZero, F::kMaxCode - F::kZero>;
 };
 template <class L, class F, class E>
 struct LevelsOf<L, F, formats::Signed<E>> {

@@ -34,6 +34,7 @@ struct OneLane {
   static V Neg(V a) { return -a; }
   static V AddMul(V a, V b, V c) { return a + b * c; }
   static V SubMul(V a, V b, V c) { return a - b * c; }
+  static V AddWhere(M m, V a, V b) { return m ? a + b : a; }
   static V Round(V a) {
     // volatile: compilers must not simplify the rounding away.
     volatile float t = a + 12582912.0f;

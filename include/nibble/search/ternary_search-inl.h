@@ -96,14 +96,20 @@ class TernarySearch {
   static HWY_INLINE void Total(const Tiles& tiles, const Terms& terms,
                                V* sums) {
     [[maybe_unused]] FixedSum<L> fixed[kN];
+    for (int k = 0; k < kN; ++k) sums[k] = L::Zero();
     for (size_t t = tiles.begin; t < tiles.end; ++t) {
       const float *x = tiles.slice->X(t), *w = tiles.slice->W(t);
-      for (int k = 0; k < kN; ++k) sums[k] = L::Zero();
+      V sum[kN];  // GCC keeps it in registers, unlike sums
+      for (int k = 0; k < kN; ++k) sum[k] = L::Zero();
       for (size_t i = 0; i < kTile; i += L::kLanes) {
-        terms(L::Abs(L::Load(x + i)), L::Load(w + i), sums);
+        terms(L::Abs(L::Load(x + i)), L::Load(w + i), sum);
       }
-      if constexpr (kPerRow) {
-        for (int k = 0; k < kN; ++k) fixed[k].Add(t, sums[k]);
+      for (int k = 0; k < kN; ++k) {
+        if constexpr (kPerRow) {
+          fixed[k].Add(t, sum[k]);
+        } else {
+          sums[k] = sum[k];
+        }
       }
     }
     if constexpr (kPerRow) {
@@ -122,8 +128,8 @@ class TernarySearch {
           const V wa = L::Mul(w, a);
           for (int k = 0; k < kN; ++k) {
             const auto kept = L::Ge(a, threshold[k]);
-            s[2 * k] = L::Add(s[2 * k], L::IfElse0(kept, wa));
-            s[2 * k + 1] = L::Add(s[2 * k + 1], L::IfElse0(kept, w));
+            s[2 * k] = L::AddWhere(kept, s[2 * k], wa);
+            s[2 * k + 1] = L::AddWhere(kept, s[2 * k + 1], w);
           }
         },
         sums);
