@@ -114,7 +114,11 @@ struct HwyLanesUpTo {
   static HWY_INLINE int32_t LeastI(I a) { return hn::ReduceMin(DI(), a); }
   // count + 1 where a < b.
   static HWY_INLINE I CountLess(I count, I a, I b) {
-    return hn::Sub(count, hn::VecFromMask(DI(), hn::Lt(a, b)));
+    if constexpr (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) {
+      return hn::MaskedAddOr(count, hn::Lt(a, b), count, SetI(1));
+    } else {  // where masks are vectors
+      return hn::Sub(count, hn::VecFromMask(DI(), hn::Lt(a, b)));
+    }
   }
   template <int k>
   static HWY_INLINE I ShlI(I a) {

@@ -119,13 +119,20 @@ class TrellisColumns {
         C::StoreI(key_[k][c], key + k * kColumns + c * C::kLanes);
       }
     }
-    for (size_t i = 0; i < kKeys; i += C::kLanes) {
+    // Two vectors at a time, unrolled: IQ1_KT and IQ2_KT 10 % faster than one
+    // at a time.
+    for (size_t i = 0; i < kKeys; i += 2 * C::kLanes) {
       const auto mine = C::LoadI(key + i);
-      auto count = C::SetI(0);
+      const auto other = C::LoadI(key + i + C::kLanes);
+      auto rank_mine = C::SetI(0), rank_other = C::SetI(0);
+      HWY_UNROLL(8)
       for (size_t k = 0; k < kKeys; ++k) {
-        count = C::CountLess(count, C::SetI(key[k]), mine);
+        const auto one = C::SetI(key[k]);
+        rank_mine = C::CountLess(rank_mine, one, mine);
+        rank_other = C::CountLess(rank_other, one, other);
       }
-      C::StoreI(count, rank + i);
+      C::StoreI(rank_mine, rank + i);
+      C::StoreI(rank_other, rank + i + C::kLanes);
     }
     for (size_t i = 0; i < kKeys; ++i) out[rank[i]] = key[i] & kMask;
   }
@@ -137,7 +144,8 @@ class TrellisColumns {
 };
 
 // The point of a tree near z. w[0], w[1], w[2]: weights for the
-// centres of both levels and for the points.
+// centres of both levels and for the points. (Two groups side by side, level by
+// level: 3 % slower.)
 template <class C, class Tree>
 HWY_INLINE int FindInTree(const Tree& tree, const int32_t* z,
                           const int32_t* const* w, TrellisBeam beam) {

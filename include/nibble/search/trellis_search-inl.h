@@ -299,11 +299,11 @@ class TrellisSearch {
   }
 
  private:
-  // kFast, kDefault, kExhaustive. Of the default, Mw/s and weighted error on one
-  // core of a Xeon with AVX-512:
-  //   IQ1_KT  13.8  0.2984  beam {4, 8}: 13.4  0.2974
-  //   IQ2_KT  10.5  0.2286  4 shots: 8.5  0.2271
-  //   IQ3_KT   6.4  0.1208
+  // kFast, kDefault, kExhaustive. Of the default, Mw/s and weighted error on
+  // one core of a Xeon with AVX-512 (speeds of 16 rows, errors of 64):
+  //   IQ1_KT  15.3  0.2984  beam {4, 8}: 3 % slower, 0.2974
+  //   IQ2_KT  11.5  0.2286  4 shots: 20 % slower, 0.2271
+  //   IQ3_KT   7.0  0.1208
   //   IQ4_KT   5.0  0.0661  24, 36 shots: 5.4, 4.3  0.0664, 0.0657
   static constexpr TrellisPlan kPlans13[3] = {
       {2, 0, 0.2f, {3, 6}}, {3, 0, 0.25f, {5, 7}}, {8, 1, 0.6f, {8, 16}}};
