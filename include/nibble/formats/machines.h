@@ -407,6 +407,25 @@ struct AlignedQuad {
 };
 using Quad = AlignedQuad<1>;
 
+// Which element is digit n of byte i; kElements where none is. To go through
+// bytes and not through elements halves the time of IQ1_BN: each sum stays in a
+// register.
+template <class Layout, size_t kBytes>
+struct Base3Elements {
+  struct Table {
+    uint16_t of[kBytes][5] = {};
+    constexpr Table() {
+      for (auto& digits : of) {
+        for (uint16_t& e : digits) e = Layout::kElements;
+      }
+      for (size_t e = 0; e < Layout::kElements; ++e) {
+        of[Layout::Byte(e)][Layout::Digit(e)] = static_cast<uint16_t>(e);
+      }
+    }
+  };
+  static constexpr Table kTable{};
+};
+
 // ---- The inverse of Scalar: puts codes where Scalar would read them.
 //
 // Bits are or-ed in (those of Gray words xor-ed: the code is linear), so a block
@@ -623,15 +642,20 @@ struct Store {
     for (size_t p = 0; p < Grid::kBlockPairs; ++p) pairs[p] = codes[2 * p];
     PutAll(Index(), b, pairs);
   }
+  // Not for devices, which cannot index the table.
   template <class Layout, auto kM, class B>
-  static NIBBLE_INLINE NIBBLE_HD void PutAll(Base3<Layout, kM>, B& b,
-                                             const uint8_t* codes) {
-    uint32_t number[MemberBytes(kM)] = {};
-    for (size_t e = 0; e < Layout::kElements; ++e) {
-      number[Layout::Byte(e)] += codes[e] * PowerOf3(4 - Layout::Digit(e));
-    }
+  static NIBBLE_INLINE void PutAll(Base3<Layout, kM>, B& b,
+                                   const uint8_t* codes) {
+    using Elements = Base3Elements<Layout, MemberBytes(kM)>;
+    uint8_t padded[Layout::kElements + 1];  // and a zero
+    memcpy(padded, codes, Layout::kElements);
+    padded[Layout::kElements] = 0;
     for (size_t i = 0; i < MemberBytes(kM); ++i) {
-      (b.*kM)[i] = static_cast<uint8_t>((256 * number[i] + 242) / 243);
+      uint32_t number = 0;
+      for (size_t n = 0; n < 5; ++n) {
+        number = 3 * number + padded[Elements::kTable.of[i][n]];
+      }
+      (b.*kM)[i] = static_cast<uint8_t>((256 * number + 242) / 243);
     }
   }
 
