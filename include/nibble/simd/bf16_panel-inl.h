@@ -193,7 +193,7 @@ class Bf16Chunk {
     Line<kE + 32>(dh, hn::UpperHalf(dh, codes), to + kBf16LineElements);
   }
   template <size_t kE, class DH>
-  HWY_INLINE void Line(DH dh, hn::Vec<DH> codes,
+  HWY_INLINE void Line(DH, hn::Vec<DH> codes,
                        uint16_t* HWY_RESTRICT to) const {
     const hn::Half<DH> dq;
     const hn::RebindToSigned<DF> di;
