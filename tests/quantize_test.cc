@@ -3,6 +3,7 @@
 // not beat, and a Status or a sane result for every extreme.
 #include "nibble/quantize.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -492,6 +493,33 @@ TEST_CASE("any importance that is not negative is legal") {
     const bool free = FindTypeInfo(format.type)->bits_per_weight() < 2 ||
                       formats::TrellisOf<typename F::Codes>::kIsTrellis;
     CheckSane(m, format.type, free ? 1.5 : 1.0);
+  });
+}
+
+// A reference's fit of positive scales divides by the sum of w l^2 unasked: NaN,
+// which its rows then hold, where no weight counts or every level is zero.
+TEST_CASE("a positive fit with nothing to fit gives no NaN scale") {
+  ForEachFormat([](auto format) {
+    for (const WeightRule rule : kRules) {
+      Rows m = HeavyTailed(3, 1024, 20);
+      for (size_t c = 0; c < m.cols; ++c) {
+        if (c < 256) m.importance[c] = 0.0f;                // no weight
+        if (c >= 256 && c < 512) m.x[m.cols + c] = 0.0f;    // no level
+        if (c >= 512 && c < 768) m.x[2 * m.cols + c] = -1;  // none above the min
+      }
+      for (const Search search : kSearches) {
+        QuantizeOptions options;
+        options.search = search;
+        options.weights = rule;
+        const auto bytes = Pack(m, format.type, options);
+        const ConstMatrix packed(format.type, bytes.data(), m.rows, m.cols);
+        REQUIRE(Validate(packed).ok());
+        std::vector<float> y(m.rows * m.cols);
+        REQUIRE(Dequantize(packed, FloatMatrix(y.data(), m.rows, m.cols)).ok());
+        REQUIRE(std::all_of(y.begin(), y.end(),
+                            [](float v) { return std::isfinite(v); }));
+      }
+    }
   });
 }
 
