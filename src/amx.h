@@ -3,7 +3,6 @@
 #ifndef NIBBLE_SRC_AMX_H_
 #define NIBBLE_SRC_AMX_H_
 
-
 namespace nibble {
 
 // The CPU has AMX bf16 tiles, the operating system lets this process use them,

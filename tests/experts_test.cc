@@ -12,6 +12,7 @@
 
 #include "nibble/cpu.h"
 #include "nibble/dequantize.h"
+#include "tests/backwards.h"
 #include "tests/for_each.h"
 #include "tests/guarded_bytes.h"
 #include "tests/random_rows.h"
@@ -352,17 +353,6 @@ TEST_CASE("results do not depend on the split") {
       }
     });
   });
-}
-
-// Runs the parts last to first, on this thread.
-ParallelFor Backwards(size_t threads) {
-  ParallelFor parallel;
-  parallel.run = [](void*, size_t parts, void (*task)(void*, size_t),
-                    void* arg) {
-    while (parts-- > 0) task(arg, parts);
-  };
-  parallel.threads = threads;
-  return parallel;
 }
 
 TEST_CASE("the caller's threads, scratch and share give the same results") {
