@@ -48,10 +48,13 @@ struct PanelKernel {
                                    : kMath == PanelMath::kPairs1 ? 1
                                    : kSub / 4 < 8                ? kSub / 4
                                                                  : 8;
+  // Sub-blocks that share a scale of the activations and are added up before it
+  // is applied: two of 16 take five operations instead of six.
+  static constexpr size_t kParts = kNativeU8I8 ? 32 / kSub : 1;
   // Tokens per step: as many as the registers hold.
   static constexpr size_t kTokens =
       HWY_TARGET == HWY_EMU128                                             ? 1
-      : kMath == PanelMath::kQuads && !kNeon                               ? 6
+      : kMath == PanelMath::kQuads && !kNeon ? (kParts == 2 ? 4 : 6)
       : kMath != PanelMath::kQuads && kDepth < kSub / 4 && !kManyRegisters ? 3
                                                                            : 4;
   static constexpr size_t kXStride = sizeof(Int8PanelChunk);
@@ -267,7 +270,7 @@ struct PanelKernel {
 
   // f += sums * scale of the weights * scale of the activations.
   template <size_t T>
-  static HWY_INLINE void Scale(const VI (&sum)[T][kV],
+  static HWY_INLINE void Scale(const VI (&sum)[kParts][T][kV],
                                const float* HWY_RESTRICT w_scale,
                                const float* HWY_RESTRICT x_scale,
                                VF (&f)[T][kV]) {
@@ -277,8 +280,16 @@ struct PanelKernel {
       const VF x = hn::Set(df, x_scale[t * kXStride / sizeof(float)]);
       HWY_UNROLL(2)
       for (size_t v = 0; v < kV; ++v) {
-        const VF scale = hn::Mul(hn::Load(df, w_scale + v * kN), x);
-        f[t][v] = hn::MulAdd(hn::ConvertTo(df, sum[t][v]), scale, f[t][v]);
+        const VF w = hn::Load(df, w_scale + v * kN);
+        const VF first = hn::ConvertTo(df, sum[0][t][v]);
+        if constexpr (kParts == 1) {
+          f[t][v] = hn::MulAdd(first, hn::Mul(w, x), f[t][v]);
+        } else {
+          const VF second = hn::ConvertTo(df, sum[1][t][v]);
+          const VF w2 = hn::Load(df, w_scale + kPanelRows + v * kN);
+          const VF both = hn::MulAdd(second, w2, hn::Mul(first, w));
+          f[t][v] = hn::MulAdd(both, x, f[t][v]);
+        }
       }
     }
   }
@@ -309,16 +320,24 @@ struct PanelKernel {
       for (size_t v = 0; v < kV; ++v) f[t][v] = hn::Zero(DF());
     }
     const uint8_t* HWY_RESTRICT w = rows.codes;
-    for (size_t s = 0; s < cols / kSub; ++s) {
+    for (size_t s = 0; s < cols / kSub; s += kParts) {
       const size_t k = s * kSub;
       const Int8PanelChunk* chunk = x + k / 256 * chunk_stride;
-      VI sum[T][kV];
-      corrections.Start(s, sum);
-      Products<T>(w, chunk->q + k % 256, sum);
+      VI sum[kParts][T][kV];
+      HWY_UNROLL(2)
+      for (size_t i = 0; i < kParts; ++i) {
+        corrections.Start(s + i, sum[i]);
+        Products<T>(w, chunk->q + k % 256 + i * kSub, sum[i]);
+        w += kPlanes * kPlaneBytes;
+      }
       Scale<T>(sum, rows.scale + s * kPanelRows, chunk->scale + k % 256 / 32,
                f);
-      if constexpr (kMin) corrections.Subtract(s, rows.min + s * kPanelRows, f);
-      w += kPlanes * kPlaneBytes;
+      if constexpr (kMin) {
+        HWY_UNROLL(2)
+        for (size_t i = 0; i < kParts; ++i) {
+          corrections.Subtract(s + i, rows.min + (s + i) * kPanelRows, f);
+        }
+      }
     }
     AddTo<T>(f, c);
   }
