@@ -4,6 +4,7 @@
 #include "src/amx.h"
 #include "src/compute_kernels.h"
 #include "src/matmul_job.h"
+#include "src/matmul_kernels.h"
 
 namespace nibble {
 namespace {
@@ -15,9 +16,6 @@ constexpr size_t kRowBlock = 384;
 
 // Activations beyond this do not stay in L2 from one row block to the next.
 constexpr size_t kCachedActivations = size_t{1} << 20;
-
-constexpr size_t kPanelElements = kBf16Rows * kBf16BlockCols;
-constexpr size_t kResults = kBf16Rows * kBf16Tokens;
 
 // Position of a panel: row block by row block, all columns of a block in order,
 // all its panels for one block of columns.
@@ -50,8 +48,8 @@ class TokenBlock {
         token0_(token0),
         tokens_(tokens) {
     panels_[0] = reinterpret_cast<uint16_t*>(scratch);
-    panels_[1] = panels_[0] + kPanelElements;
-    c_ = reinterpret_cast<float*>(panels_[1] + kPanelElements);
+    panels_[1] = panels_[0] + kBf16PanelElements;
+    c_ = reinterpret_cast<float*>(panels_[1] + kBf16PanelElements);
   }
 
   void Run() noexcept {
@@ -67,6 +65,7 @@ class TokenBlock {
       current_ ^= 1;
       Feed(next);
       multiply_(Product(step, panel));
+      if (next.block != step.block) StoreBlock(step.block);
       step = next;
     }
   }
@@ -104,21 +103,30 @@ class TokenBlock {
     product.x_stride = kBf16Tokens * layout_.BlockWidth(step.col);
     product.tokens = tokens_;
     product.c =
-        c_ + (step.row - step.block) / kBf16Rows * TokenPanels() * kResults;
+        c_ + (step.row - step.block) / kBf16Rows * TokenPanels() * kBf16Results;
     product.accumulate = step.col != 0;
-    if (step.col + kBf16BlockCols >= job_.weights.cols) {
-      product.y = reinterpret_cast<float*>(job_.y.data) + step.row;
-      product.y_stride = job_.y.stride_bytes / sizeof(float);
-      if (job_.y_rows == nullptr) {
-        product.y += token0_ * product.y_stride;
-      } else {
-        product.y_rows = job_.y_rows + token0_;
-      }
-      product.rows = std::min(kBf16Rows, rows_.end - step.row);
-    }
     product.feed = &feed_;
+    product.pending = &pending_;
     FetchAhead(step, &product);
     return product;
+  }
+
+  // The results of the row block that starts at `block`.
+  void StoreBlock(size_t block) noexcept {
+    Bf16Store store{};
+    store.pending = &pending_;
+    store.c = c_;
+    store.panel_stride = TokenPanels() * kBf16Results;
+    store.rows = std::min(kRowBlock, rows_.end - block);
+    store.tokens = tokens_;
+    store.y = reinterpret_cast<float*>(job_.y.data) + block;
+    store.y_stride = job_.y.stride_bytes / sizeof(float);
+    if (job_.y_rows == nullptr) {
+      store.y += token0_ * store.y_stride;
+    } else {
+      store.y_rows = job_.y_rows + token0_;
+    }
+    MatmulKernelsInUse().store_bf16(store);
   }
 
   // Spreads the fetching of the next block of activations over the panels of a
@@ -137,6 +145,7 @@ class TokenBlock {
     product->ahead_lines = (bytes / 64 + steps - 1) / steps;
     const size_t done = (step.row - step.block) / kBf16Rows * steps / panels *
                         product->ahead_lines * 64;
+    if (done >= bytes) product->ahead_lines = 0;
     product->ahead =
         reinterpret_cast<const uint8_t*>(Activations(col)) + done;
   }
@@ -150,6 +159,7 @@ class TokenBlock {
   size_t current_ = 0;
   float* c_;
   Bf16Feed feed_;
+  alignas(64) Bf16Pending pending_ = {};
 };
 
 }  // namespace
@@ -158,7 +168,7 @@ size_t Bf16ScratchBytes(size_t rows, size_t tokens) noexcept {
   const size_t results =
       RoundUp(std::min(rows, kRowBlock), kBf16Rows) *
       RoundUp(std::min(tokens, kTokenBlock), kBf16Tokens);
-  return 2 * kPanelElements * sizeof(uint16_t) + results * sizeof(float);
+  return 2 * kBf16PanelElements * sizeof(uint16_t) + results * sizeof(float);
 }
 
 void MultiplyBf16(const MatmulJob& job, size_t part) noexcept {

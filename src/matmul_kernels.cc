@@ -8,6 +8,7 @@
 #include "src/inline.h"  // before Highway
 #include "hwy/highway.h"
 
+#include "nibble/simd/bf16_results-inl.h"
 #include "nibble/simd/matmul-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -40,6 +41,9 @@ constexpr MatmulKernels MakeMatmulKernels(Maths<kMaths...>) {
   k.panel_rows = kPanelRows;
   k.panel_cols = kPanelCols;
   (AddKernels<kMaths>(k), ...);
+#ifdef NIBBLE_MAY_HAVE_TILES
+  k.store_bf16 = &StoreBf16Sums;
+#endif
   return k;
 }
 

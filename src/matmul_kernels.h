@@ -17,6 +17,9 @@ struct MatmulKernels {
 
   // By PanelMath, per16, has_min; null for maths the target does not use.
   Int8PanelKernel multiply[kPanelMaths][2][2];
+  // Of bf16 panels; null on targets without AMX.
+  void (*store_bf16)(const Bf16Store& store);
+
   bool HasMath(PanelMath math) const noexcept {
     return multiply[static_cast<size_t>(math)][0][0] != nullptr;
   }

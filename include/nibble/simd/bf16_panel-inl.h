@@ -49,7 +49,7 @@ struct LevelFloats {
 };
 
 // A chunk of 256 weights of one row on its way to a bf16 panel, 64 weights (two
-// tile rows) at a time, so that the work can be spread over a tile loop.
+// cache lines) at a time, so that the work can be spread over a tile loop.
 template <class F>
 class Bf16Chunk {
   using Block = typename F::Block;
@@ -73,7 +73,7 @@ class Bf16Chunk {
     const uint8_t* row = feed.source.Row(r);
     const uint8_t* p = row + F::kRowHeader +
                        (feed.source.col0 / kChunk + c) * kBytes;
-    to_ = feed.out + (c * (kChunk / 32) * kBf16Rows + r) * 32;
+    to_ = feed.out + r * kBf16BlockCols + c * kChunk;
     Fetch(p + kBf16Rows * feed.source.stride_bytes);
     if constexpr (F::kBlock < kChunk) {
       const size_t left = feed.source.cols - c * kChunk;
@@ -91,12 +91,12 @@ class Bf16Chunk {
   // Weights [kE, kE + 64).
   template <size_t kE>
   HWY_INLINE void Unit() const {
-    uint16_t* HWY_RESTRICT to = to_ + kE / 32 * kBf16LineElements;
+    uint16_t* HWY_RESTRICT to = to_ + kE;
     if constexpr (!kUseTable) {
       AnyLines<kE>(to);
     } else if constexpr (kGroup == 16) {
       LineOfTwo<kE>(to);
-      LineOfTwo<kE + 32>(to + kBf16LineElements);
+      LineOfTwo<kE + 32>(to + 32);
     } else {
       TwoLines<kE>(to);
     }
@@ -171,7 +171,7 @@ class Bf16Chunk {
     const auto second = hn::Set(D16(), uint16_t{16});
     Store(Lookup(table, Indices<kE>()), to);
     Store(Lookup(table, hn::Or(Indices<kE + 32>(), second)),
-          to + kBf16LineElements);
+          to + 32);
   }
 
   // -- Any codes: 64 at once, then integers to floats.
@@ -190,7 +190,7 @@ class Bf16Chunk {
       codes = hn::MaskedSubOr(codes, negative, hn::Zero(d8), codes);
     }
     Line<kE>(dh, hn::LowerHalf(dh, codes), to);
-    Line<kE + 32>(dh, hn::UpperHalf(dh, codes), to + kBf16LineElements);
+    Line<kE + 32>(dh, hn::UpperHalf(dh, codes), to + 32);
   }
   template <size_t kE, class DH>
   HWY_INLINE void Line(DH, hn::Vec<DH> codes,

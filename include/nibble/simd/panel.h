@@ -97,9 +97,13 @@ struct Int8Panel {
   float* min;
 };
 
-// ---- bf16 panels: [cols / 32][kBf16Rows][32], a line of 32 weights per row.
+// ---- bf16 panels: [kBf16Rows][kBf16BlockCols], rows as they are in the weights.
+// A row unpacked into lines next to one another was faster than one spread over
+// tiles that are contiguous (2 KiB apart, all in the same sets of L1).
 inline constexpr size_t kBf16Rows = 32;
-inline constexpr size_t kBf16LineElements = kBf16Rows * 32;
+inline constexpr size_t kBf16PanelElements = kBf16Rows * kBf16BlockCols;
+// Products of a panel with 32 tokens: [4 tiles][16 rows][16 tokens].
+inline constexpr size_t kBf16Results = kBf16Rows * kBf16Tokens;
 
 // A bf16 panel being unpacked, a chunk of 256 weights of a row at a time.
 struct Bf16Feed {
@@ -116,26 +120,43 @@ struct Bf16Feed {
   size_t RowChunks() const { return (source.cols + 255) / 256; }
 };
 
+// The last results, on their way to those of earlier columns: that is done slice
+// by slice while tiles multiply the next ones.
+struct Bf16Pending {
+  static constexpr size_t kSlice = 64;
+  float results[kBf16Results];
+  float* to;
+  size_t done, count;  // floats
+  bool add;            // to what is there, or replace it
+};
+
 // One weight panel times the tokens of a block; meanwhile the next panel is
 // unpacked.
 struct Bf16Product {
-  const uint16_t* weights;  // panel of `lines` lines
+  const uint16_t* weights;  // panel
   size_t lines;             // columns / 32
   const uint16_t* x;        // tiles of the first 32 tokens
   size_t x_stride;          // elements to those of the next 32
   size_t tokens;
-  float* c;         // [tokens / 32][4 tiles][16 rows][16 tokens]
+  float* c;         // kBf16Results per 32 tokens
   bool accumulate;  // add to c, or start from zero
   // Activations wanted next: so many cache lines per line of weights are fetched
   // to L2.
   const uint8_t* ahead;
   size_t ahead_lines;
-  // After the last columns: where results go, transposed; else null.
+  Bf16Feed* feed;
+  Bf16Pending* pending;
+};
+
+// Where the results of a block of rows go once all columns have passed.
+struct Bf16Store {
+  Bf16Pending* pending;
+  const float* c;       // of the first panel
+  size_t panel_stride;  // floats to those of the next
+  size_t rows, tokens;
   float* y;
   size_t y_stride;         // floats
   const uint32_t* y_rows;  // a token's row of y; null: its number
-  size_t rows;             // that are stored
-  Bf16Feed* feed;
 };
 
 }  // namespace nibble
