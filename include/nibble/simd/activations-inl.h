@@ -75,19 +75,26 @@ struct GroupScale {
 // modes and the reciprocal's overflow lurk: such groups count as zeros.
 inline constexpr float kTinyActivation = 1.504632769052528e-36f;
 
-// False if a value is NaN or infinite.
-template <class T>
-HWY_INLINE bool FindGroupScale(const T* HWY_RESTRICT x, GroupScale& group) {
+// The bits of the largest magnitude. NaN and infinity are kInfinity or more.
+inline constexpr int32_t kInfinity = 0x7F800000;
+template <size_t kCount, class T>
+HWY_INLINE int32_t TopBits(const T* HWY_RESTRICT x) {
   const hn::CappedTag<float, 16> df;
   const hn::RebindToSigned<decltype(df)> di;
   const auto magnitude = hn::Set(di, 0x7FFFFFFF);
   auto top = hn::Zero(di);  // floats without sign compare like integers
-  for (size_t i = 0; i < 32; i += hn::Lanes(df)) {
+  for (size_t i = 0; i < kCount; i += hn::Lanes(df)) {
     const auto bits = hn::BitCast(di, LoadFloats(df, x + i));
     top = hn::Max(top, hn::And(bits, magnitude));
   }
-  const int32_t top_bits = hn::ReduceMax(di, top);
-  if (top_bits >= 0x7F800000) return false;
+  return hn::ReduceMax(di, top);
+}
+
+// False if a value is NaN or infinite.
+template <class T>
+HWY_INLINE bool FindGroupScale(const T* HWY_RESTRICT x, GroupScale& group) {
+  const int32_t top_bits = TopBits<32>(x);
+  if (top_bits >= kInfinity) return false;
   float max;
   memcpy(&max, &top_bits, sizeof(max));
   if (max >= kTinyActivation) {
@@ -233,10 +240,7 @@ HWY_NOINLINE bool PackTokenTiles(const uint8_t* const* HWY_RESTRICT x,
     for (size_t t = 0; t < count; ++t) {
       rows[t] =
           ChunkOf(reinterpret_cast<const T*>(x[t]), cols, c, tail[t]);
-      GroupScale unused;
-      for (size_t g = 0; g < kChunk / 32; ++g) {
-        if (!FindGroupScale(rows[t] + 32 * g, unused)) return false;
-      }
+      if (TopBits<kChunk>(rows[t]) >= kInfinity) return false;
     }
     for (size_t i = 0; i < kChunk; i += 32) {
       PackTile(rows, i, count, out + layout.Tile(token, c * kChunk + i));
