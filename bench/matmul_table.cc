@@ -133,11 +133,11 @@ void Row(const Arguments& args, Type type, Weights& weights, size_t tokens,
   const double products = static_cast<double>(args.rows) *
                           static_cast<double>(args.cols) *
                           static_cast<double>(tokens);
-  std::printf("%s\t%.4f\t%s%s\t%zu\t%.2f\t%.2f\t%.6f\n",
+  std::printf("%s\t%.4f\t%s\t%zu\t%.2f\t%.2f\t%.6f\n",
               TableName(type).c_str(),
               8.0 * static_cast<double>(weights.bytes()) /
                   static_cast<double>(args.rows * args.cols),
-              ChosenTarget().c_str(), UsesAmx() ? "+AMX" : "", tokens,
+              ChosenBackend().c_str(), tokens,
               2e-9 * products / seconds,
               1e-9 * static_cast<double>(weights.bytes()) / seconds,
               product.RelativeError(weights.Next(false)));

@@ -81,6 +81,16 @@ nibble_status Guarded(nibble_message* message, const Call& call) noexcept {
   return NIBBLE_RESOURCE;
 }
 
+// 1 for yes.
+int Answer(bool (*question)()) noexcept {
+  int answer = 0;
+  Guarded(nullptr, [&] {
+    answer = question();
+    return nibble::OkStatus();
+  });
+  return answer;
+}
+
 // A missing view becomes one without data, which every verb refuses by name.
 ConstMatrix View(const nibble_const_matrix* m) noexcept {
   if (m == nullptr) return ConstMatrix(Type::kF32, nullptr, 1, 1);
@@ -539,12 +549,6 @@ nibble_status nibble_matmul_experts(const nibble_expert_weights* weights,
   });
 }
 
-int nibble_uses_amx(void) {
-  int uses = 0;
-  Guarded(nullptr, [&] {
-    uses = nibble::UsesAmx();
-    return nibble::OkStatus();
-  });
-  return uses;
-}
+int nibble_uses_amx(void) { return nibble::Answer(nibble::UsesAmx); }
+int nibble_uses_avx_vnni(void) { return nibble::Answer(nibble::UsesAvxVnni); }
 }  // extern "C"

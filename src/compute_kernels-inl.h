@@ -26,6 +26,9 @@ constexpr ComputeKernels MakeComputeKernels() {
   kernels.matvec = &MatvecRows<F>;
   kernels.panel_shape = PanelTraits<F>::kShape;
   kernels.unpack_int8 = &UnpackInt8Panel<F>;
+#if NIBBLE_AVX_VNNI
+  kernels.unpack_quads = &UnpackInt8Panel<F, false>;
+#endif
   kernels.crossover = CrossoverOf<F>();
 #ifdef NIBBLE_MAY_HAVE_TILES
   kernels.multiply_bf16 = &MultiplyBf16Panel<F>;

@@ -23,6 +23,8 @@ struct ComputeKernels {
   // Unpacks MatmulKernels::panel_rows rows for a matmul.
   PanelShape panel_shape;
   void (*unpack_int8)(const PanelSource& source, const Int8Panel& out);
+  // The same for quads, on targets whose CPUs may have them; else null.
+  void (*unpack_quads)(const PanelSource& source, const Int8Panel& out);
 
   Crossover crossover;
 

@@ -10,6 +10,10 @@
 #include "src/check.h"
 #include "src/cpu_init.h"
 
+#if HWY_ARCH_X86 && !HWY_COMPILER_MSVC
+#include <cpuid.h>
+#endif
+
 namespace nibble {
 namespace {
 
@@ -55,6 +59,20 @@ bool ReadEnvironment() noexcept {
   return true;
 }
 
+bool HasAvxVnni() noexcept {
+#if HWY_ARCH_X86 && !HWY_COMPILER_MSVC
+  static const bool has = [] {
+    const char* wanted = std::getenv("NIBBLE_AVX_VNNI");
+    if (wanted != nullptr && std::string_view(wanted) == "0") return false;
+    uint32_t a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & (1u << 4)) != 0;
+  }();
+  return has;
+#else
+  return false;
+#endif
+}
+
 }  // namespace
 
 void InitializeCpu() noexcept {
@@ -95,6 +113,12 @@ Status ForceTarget(std::string_view target) {
 
 bool UsesAmx() {
   return ChosenTargetBit() == HWY_AVX3_SPR && AmxIsUsable();
+}
+
+bool UsesAvxVnni() { return ChosenTargetBit() == HWY_AVX2 && HasAvxVnni(); }
+
+std::string ChosenBackend() {
+  return ChosenTarget() + (UsesAmx() ? "+AMX" : UsesAvxVnni() ? "+VNNI" : "");
 }
 
 }  // namespace nibble

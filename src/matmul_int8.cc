@@ -43,13 +43,19 @@ struct Scratch {
 // The kernels of one product.
 struct Kernels {
   const MatmulKernels& any = MatmulKernelsInUse();
-  const ComputeKernels& format;
   PanelShape shape;
+  void (*unpack)(const PanelSource& source, const Int8Panel& out);
   Int8PanelKernel multiply;
   size_t cols;  // unpacked at a time: the planes of a panel share its room
 
-  explicit Kernels(Type type) noexcept
-      : format(*FindComputeKernels(type)), shape(format.panel_shape) {
+  explicit Kernels(Type type) noexcept {
+    const ComputeKernels& format = *FindComputeKernels(type);
+    shape = format.panel_shape;
+    unpack = format.unpack_int8;
+    if (format.unpack_quads != nullptr && any.HasMath(PanelMath::kQuads)) {
+      shape.math = PanelMath::kQuads;
+      unpack = format.unpack_quads;
+    }
     multiply = any.multiply[static_cast<size_t>(shape.math)]
                            [shape.per16 ? 1 : 0][shape.has_min ? 1 : 0];
     cols = any.panel_cols / (shape.math == PanelMath::kPlanes ? 2 : 1);
@@ -73,7 +79,7 @@ void MultiplyBlock(const MatmulJob& job, const Kernels& kernels,
     const size_t cols = std::min(kernels.cols, job.weights.cols - k);
     float* c = scratch.c;
     for (size_t r = row0; r < end; r += step, c += results) {
-      kernels.format.unpack_int8(
+      kernels.unpack(
           {job.weights.row(r), job.weights.stride_bytes,
            std::min(step, end - r), k, cols},
           scratch.panel);

@@ -2,6 +2,8 @@
 // Instantiates the micro-kernels, once for all formats.
 #include "src/matmul_kernels.h"
 
+#include "nibble/cpu.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "src/matmul_kernels.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
@@ -48,6 +50,11 @@ constexpr MatmulKernels MakeMatmulKernels(Maths<kMaths...>) {
 }
 
 const MatmulKernels* MatmulKernelsOfTarget() {
+#if NIBBLE_AVX_VNNI
+  static constexpr MatmulKernels kQuads =
+      MakeMatmulKernels(Maths<PanelMath::kQuads>());
+  if (UsesAvxVnni()) return &kQuads;
+#endif
   static constexpr MatmulKernels kKernels = MakeMatmulKernels(MathsOfTarget());
   return &kKernels;
 }

@@ -119,10 +119,6 @@ Status MeasureType(const Arguments& arguments, const TypeInfo& info,
   return MeasureSpeed(read_back.matrices(), pool, &line->speed);
 }
 
-std::string TargetText() {
-  return ChosenTarget() + (UsesAmx() ? " + AMX" : "");
-}
-
 void PrintHead(const Arguments& arguments, size_t threads) {
   fmt::print(
       "{} with {}\n{} threads. Errors over the matrices with importance data, "
@@ -143,7 +139,7 @@ void PrintLine(const Line& line) {
       "{}\n",
       line.info->name, line.bits_per_weight, HumanBytes(line.file_bytes),
       line.error.WeightedRmse(), line.error.Cosine(), line.mweights_per_second,
-      line.speed.matvec_gb_per_second, line.speed.matmul_gflops, TargetText());
+      line.speed.matvec_gb_per_second, line.speed.matmul_gflops, ChosenBackend());
   std::fflush(stdout);
 }
 
@@ -157,7 +153,7 @@ std::string Tsv(const std::vector<Line>& lines) {
         line.info->name, line.bits_per_weight, line.file_bytes,
         line.error.WeightedRmse(), line.error.Cosine(),
         line.mweights_per_second, line.speed.matvec_gb_per_second,
-        line.speed.matmul_gflops, TargetText());
+        line.speed.matmul_gflops, ChosenBackend());
   }
   return text;
 }

@@ -33,6 +33,15 @@ NIBBLE_API Status ForceTarget(std::string_view target);
 // variable NIBBLE_AMX is not "0".
 NIBBLE_API bool UsesAmx();
 
+// True if matmul uses AVX-VNNI with the chosen target: the target is AVX2, the
+// CPU has AVX-VNNI (Intel's without AVX-512 do since 2021), and the environment
+// variable NIBBLE_AVX_VNNI is not "0".
+NIBBLE_API bool UsesAvxVnni();
+
+// The chosen target and which of the above it uses, for tables and logs:
+// "AVX3_SPR+AMX", "AVX2+VNNI", "AVX3".
+NIBBLE_API std::string ChosenBackend();
+
 }  // namespace nibble
 
 #endif  // NIBBLE_CPU_H_

@@ -117,6 +117,26 @@ HWY_INLINE hn::Vec<D32> QuadsI8(D32 d32, VI8 a, VI8 b, hn::Vec<D32> sum) {
 }
 #endif
 
+// u8 x i8, for kernels of machines that have an instruction for it: those of
+// kNativeU8I8, and with AVX2 those that also have AVX-VNNI, which has no target
+// of its own: the caller asks the CPU.
+#undef NIBBLE_AVX_VNNI
+#if HWY_ARCH_X86 && HWY_TARGET == HWY_AVX2 && !HWY_COMPILER_MSVC
+#define NIBBLE_AVX_VNNI 1
+#else
+#define NIBBLE_AVX_VNNI 0
+#endif
+template <class D32, class VU8, class VI8>
+HWY_INLINE hn::Vec<D32> QuadsU8I8(D32 d32, VU8 a, VI8 b, hn::Vec<D32> sum) {
+#if NIBBLE_AVX_VNNI
+  static_cast<void>(d32);
+  __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum.raw) : "x"(a.raw), "x"(b.raw));
+  return sum;
+#else
+  return hn::SumOfMulQuadAccumulate(d32, a, b, sum);
+#endif
+}
+
 // ---- Codes times activations.
 
 // Lane i = sum of codes[k] * y[k] for k in [4 i, 4 i + 4): exact.

@@ -54,7 +54,8 @@ struct PanelKernel {
   // Tokens per step: as many as the registers hold.
   static constexpr size_t kTokens =
       HWY_TARGET == HWY_EMU128                                             ? 1
-      : kMath == PanelMath::kQuads && !kNeon ? (kParts == 2 ? 4 : 6)
+      : kMath == PanelMath::kQuads && kNativeU8I8 ? (kParts == 2 ? 4 : 6)
+      : kMath == PanelMath::kQuads && !kNeon                               ? 3
       : kMath != PanelMath::kQuads && kDepth < kSub / 4 && !kManyRegisters ? 3
                                                                            : 4;
   static constexpr size_t kXStride = sizeof(Int8PanelChunk);
@@ -151,8 +152,8 @@ struct PanelKernel {
       HWY_UNROLL(8)
       for (size_t t = 0; t < T; ++t) {
         const auto x4 = Four(x + t * kXStride + 4 * j);
-        sum[t][0] = hn::SumOfMulQuadAccumulate(DI(), w0, x4, sum[t][0]);
-        sum[t][1] = hn::SumOfMulQuadAccumulate(DI(), w1, x4, sum[t][1]);
+        sum[t][0] = QuadsU8I8(DI(), w0, x4, sum[t][0]);
+        sum[t][1] = QuadsU8I8(DI(), w1, x4, sum[t][1]);
       }
     }
   }

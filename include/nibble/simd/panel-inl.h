@@ -70,13 +70,13 @@ struct PanelTraits {
       : kRange <= MaxPairCode(2) ? PanelMath::kPairs2
       : kRange <= MaxPairCode(1) ? PanelMath::kPairs1
                                  : PanelMath::kPlanes;
-  static constexpr size_t kPlanes = kMath == PanelMath::kPlanes ? 2 : 1;
   static constexpr PanelShape kShape = {kMath, kSub == 16, kHasMin, kBias};
 };
 
 // Unpacks panels of 8-bit codes, four rows and one block at a time: everything
-// between the packed bytes and the panel stays in registers.
-template <class F>
+// between the packed bytes and the panel stays in registers. kPlanes: low and
+// high nibbles apart.
+template <class F, bool kPlanes>
 struct Int8Unpacker {
   using Traits = PanelTraits<F>;
   using Block = typename F::Block;
@@ -92,7 +92,7 @@ struct Int8Unpacker {
   using V8 = hn::Vec<D8>;
   static constexpr size_t kKStride = kPanelRows * 4;  // bytes per 4 columns
   static constexpr size_t kPlaneBytes = Traits::kSub / 4 * kKStride;
-  static constexpr size_t kSubBytes = Traits::kPlanes * kPlaneBytes;
+  static constexpr size_t kSubBytes = (kPlanes ? 2 : 1) * kPlaneBytes;
 
   // Four rows' worth of one block.
   struct Rows4 {
@@ -149,7 +149,7 @@ struct Int8Unpacker {
     for (size_t i = 0; i < 4; ++i) v[i] = Codes<kE>(rows.x[i], rows.signs[i]);
     uint8_t* HWY_RESTRICT to = codes + kE / Traits::kSub * kSubBytes +
                                kE % Traits::kSub / 4 * kKStride;
-    if constexpr (Traits::kPlanes == 1) {
+    if constexpr (!kPlanes) {
       StoreCodes(v[0], v[1], v[2], v[3], to);
     } else {
       const V8 low = hn::Set(d8, uint8_t{15});
@@ -262,12 +262,13 @@ struct Int8Unpacker {
 };
 
 // kPanelRows rows of a K block as 8-bit codes with exact scales.
-template <class F>
+template <class F, bool kPlanes = PanelTraits<F>::kMath == PanelMath::kPlanes>
 HWY_NOINLINE void UnpackInt8Panel(const PanelSource& source,
                                   const Int8Panel& out) {
+  using Unpacker = Int8Unpacker<F, kPlanes>;
   for (size_t r = 0; r < kPanelRows; r += 4) {
-    Int8Unpacker<F>::FetchBelow(source, r);
-    Int8Unpacker<F>::UnpackRows(source, r, out);
+    Unpacker::FetchBelow(source, r);
+    Unpacker::UnpackRows(source, r, out);
   }
 }
 
