@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "nibble/matmul.h"
 
-#include <new>
-
 #include "nibble/cpu.h"
 #include "nibble/matvec.h"
+#include "src/aligned_memory.h"
 #include "src/check.h"
 #include "src/cpu_init.h"
 #include "src/matmul_job.h"
@@ -12,27 +11,6 @@
 
 namespace nibble {
 namespace {
-
-// Cache-line aligned heap memory for the calls that were given none.
-class Buffer {
- public:
-  Buffer() = default;
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  ~Buffer() {
-    if (data_ != nullptr) ::operator delete(data_, std::align_val_t{64});
-  }
-  bool Allocate(size_t bytes) noexcept {
-    data_ = ::operator new(bytes, std::align_val_t{64}, std::nothrow);
-    return data_ != nullptr;
-  }
-  void* data() const noexcept { return data_; }
-
- private:
-  void* data_ = nullptr;
-};
-
-// ---- Arguments.
 
 Status CheckShapes(const ConstMatrix& weights, size_t tokens, size_t cols,
                    const MutableMatrix& y) noexcept {
@@ -63,33 +41,6 @@ Status CheckPacked(const PackedActivations& x) noexcept {
   if (x.data == nullptr || reinterpret_cast<uintptr_t>(x.data) % 64 != 0) {
     return InvalidArgument("x: data is null or not aligned to 64 bytes");
   }
-  return OkStatus();
-}
-
-Status CheckOptions(const MatmulOptions& options) noexcept {
-  NIBBLE_RETURN_IF_ERROR(CheckShare(options.share));
-  if (reinterpret_cast<uintptr_t>(options.scratch) % 64 != 0) {
-    return InvalidArgument("scratch: not aligned to 64 bytes");
-  }
-  return OkStatus();
-}
-
-// Points the job at the caller's scratch, or allocates in `buffer`.
-Status FindScratch(const MatmulOptions& options, MatmulJob* job,
-                   Buffer* buffer) noexcept {
-  const size_t bytes = job->scratch_bytes * job->threads;
-  if (options.scratch != nullptr) {
-    if (options.scratch_bytes < bytes) {
-      return InvalidArgument("scratch: %zu bytes given, %zu needed",
-                             options.scratch_bytes, bytes);
-    }
-    job->scratch = static_cast<uint8_t*>(options.scratch);
-    return OkStatus();
-  }
-  if (!buffer->Allocate(bytes)) {
-    return ResourceError("matmul: no memory for %zu bytes of scratch", bytes);
-  }
-  job->scratch = static_cast<uint8_t*>(buffer->data());
   return OkStatus();
 }
 
@@ -128,14 +79,16 @@ Status Matmul(const ConstMatrix& weights, const PackedActivations& x,
   }
   NIBBLE_RETURN_IF_ERROR(CheckShapes(weights, x.tokens, x.cols, y));
   NIBBLE_RETURN_IF_ERROR(CheckPacked(x));
-  NIBBLE_RETURN_IF_ERROR(CheckOptions(options));
+  NIBBLE_RETURN_IF_ERROR(CheckShare(options.share));
   MatmulJob job{weights, x, y};
   job.threads = ThreadsOf(options.parallel);
   job.rows = SplitRows(weights.rows, options.share, kSplitRows);
   job.scratch_bytes =
       MatmulScratchBytes(x.layout, weights.rows, weights.cols, x.tokens);
-  Buffer buffer;
-  NIBBLE_RETURN_IF_ERROR(FindScratch(options, &job, &buffer));
+  AlignedMemory memory;
+  NIBBLE_RETURN_IF_ERROR(memory.UseOrAllocate(
+      options.scratch, options.scratch_bytes, job.scratch_bytes * job.threads));
+  job.scratch = memory.get();
   RunParts(options.parallel, job.threads,
            [&job](size_t part) { Multiply(job, part); });
   return OkStatus();
@@ -148,13 +101,10 @@ Status Matmul(const ConstMatrix& weights, const ConstMatrix& x,
   NIBBLE_RETURN_IF_ERROR(CheckShapes(weights, x.rows, x.cols, y));
   const ActivationLayout layout = ChooseActivationLayout(weights.type, x.rows);
   const size_t bytes = PackedActivationBytes(layout, x.rows, x.cols);
-  Buffer memory;
-  if (bytes == 0 || !memory.Allocate(bytes)) {
-    return ResourceError("matmul: no memory for %zu bytes of activations",
-                         bytes);
-  }
+  AlignedMemory memory;
+  NIBBLE_RETURN_IF_ERROR(memory.UseOrAllocate(nullptr, 0, bytes));
   PackedActivations packed;
-  NIBBLE_RETURN_IF_ERROR(PackActivations(layout, x, memory.data(), &packed));
+  NIBBLE_RETURN_IF_ERROR(PackActivations(layout, x, memory.get(), &packed));
   return Matmul(weights, packed, y, options);
 }
 
