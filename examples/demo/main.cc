@@ -2,7 +2,6 @@
 // nibble-demo: one small real model through every type; see scripts/demo.
 #include <cmath>
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -191,20 +190,13 @@ int Main(int argc, char** argv) {
   app.add_option("--threads", arguments.threads,
                  "threads (0: one per hardware thread)");
   CLI11_PARSE(app, argc, argv);
-  const Status status = RunDemo(arguments);
-  if (status.ok()) return 0;
-  fmt::print(stderr, "nibble-demo: {}\n", status.message());
-  return 1;
+  return ExitCode("nibble-demo", RunDemo(arguments));
 }
 
 }  // namespace
 }  // namespace nibble::gguf
 
 int main(int argc, char** argv) {
-  try {
-    return nibble::gguf::Main(argc, argv);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "nibble-demo: {}\n", error.what());
-    return 1;
-  }
+  return nibble::gguf::RunProgram(
+      "nibble-demo", [&] { return nibble::gguf::Main(argc, argv); });
 }

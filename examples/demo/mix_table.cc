@@ -5,7 +5,6 @@
 // at most the same size with the same types of token embedding and output
 // matrix. Prints sizes and errors, and fails if a mix is worse.
 #include <cstdio>
-#include <exception>
 #include <string>
 #include <vector>
 
@@ -133,20 +132,13 @@ int Main(int argc, char** argv) {
   app.add_option("--only", arguments.only, "one type or recipe");
   app.add_option("--scratch", arguments.scratch, "file to write and remove");
   CLI11_PARSE(app, argc, argv);
-  const Status status = CompareAll(arguments);
-  if (status.ok()) return 0;
-  fmt::print(stderr, "nibble-mixes: {}\n", status.message());
-  return 1;
+  return ExitCode("nibble-mixes", CompareAll(arguments));
 }
 
 }  // namespace
 }  // namespace nibble::gguf
 
 int main(int argc, char** argv) {
-  try {
-    return nibble::gguf::Main(argc, argv);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "nibble-mixes: {}\n", error.what());
-    return 1;
-  }
+  return nibble::gguf::RunProgram(
+      "nibble-mixes", [&] { return nibble::gguf::Main(argc, argv); });
 }

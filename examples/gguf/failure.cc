@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "gguf/failure.h"
 
+#include <cstdio>
+#include <exception>
 #include <iterator>
 #include <system_error>
 
@@ -30,6 +32,21 @@ std::string ErrnoText(int error) {
 Status Prefix(std::string_view where, const Status& status) {
   if (status.ok()) return status;
   return Failure(status.code(), "{}: {}", where, status.message());
+}
+
+int ExitCode(const char* program, const Status& status) {
+  if (status.ok()) return 0;
+  fmt::print(stderr, "{}: {}\n", program, status.message());
+  return 1;
+}
+
+int RunProgram(const char* program, const std::function<int()>& run) noexcept {
+  try {
+    return run();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", program, error.what());
+    return 1;
+  }
 }
 
 }  // namespace nibble::gguf

@@ -3,6 +3,7 @@
 #ifndef NIBBLE_EXAMPLES_GGUF_FAILURE_H_
 #define NIBBLE_EXAMPLES_GGUF_FAILURE_H_
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,6 +34,13 @@ std::string ErrnoText(int error);
 
 // `status` with "where: " in front of its message; ok stays ok.
 Status Prefix(std::string_view where, const Status& status);
+
+// A program's exit code: 0, or 1 after the line "program: message" on stderr.
+int ExitCode(const char* program, const Status& status);
+
+// Runs what main is for. An exception (out of memory, mostly) ends it as a
+// failed status would.
+int RunProgram(const char* program, const std::function<int()>& run) noexcept;
 
 }  // namespace nibble::gguf
 

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <optional>
 #include <string>
 #include <vector>
@@ -410,20 +409,13 @@ int Main(int argc, char** argv) {
     return 1;
   }
   CatchSignals();
-  const Status status = RunWith(arguments);
-  if (status.ok()) return 0;
-  fmt::print(stderr, "quantize-gguf: {}\n", status.message());
-  return 1;
+  return ExitCode("quantize-gguf", RunWith(arguments));
 }
 
 }  // namespace
 }  // namespace nibble::gguf
 
 int main(int argc, char** argv) {
-  try {
-    return nibble::gguf::Main(argc, argv);
-  } catch (const std::exception& error) {  // out of memory, mostly
-    fmt::print(stderr, "quantize-gguf: {}\n", error.what());
-    return 1;
-  }
+  return nibble::gguf::RunProgram(
+      "quantize-gguf", [&] { return nibble::gguf::Main(argc, argv); });
 }
