@@ -26,9 +26,9 @@ bool WithElements(Type type, const uint8_t* row, const Pack& pack) {
 }
 
 bool PackRowChunks(Type type, const uint8_t* row, size_t cols,
-                   const uint8_t* position, Int8RowChunk* out) {
+                   const PackedOrder& order, Int8RowChunk* out) {
   return WithElements(type, row, [&](const auto* x) {
-    return PackActivationRow(x, cols, position, out);
+    return PackActivationRow(x, cols, order, out);
   });
 }
 
@@ -59,8 +59,8 @@ HWY_EXPORT(PackPanelChunks);
 HWY_EXPORT(PackTiles);
 
 bool PackInt8RowChunks(Type type, const uint8_t* row, size_t cols,
-                       const uint8_t* position, Int8RowChunk* out) {
-  return HWY_DYNAMIC_DISPATCH(PackRowChunks)(type, row, cols, position, out);
+                       const PackedOrder& order, Int8RowChunk* out) {
+  return HWY_DYNAMIC_DISPATCH(PackRowChunks)(type, row, cols, order, out);
 }
 bool PackInt8PanelChunks(Type type, const uint8_t* row, size_t cols,
                          Int8PanelChunk* out, size_t stride) {

@@ -12,11 +12,10 @@
 
 namespace nibble {
 
-// Packs one row of F32, F16 or BF16 into ChunksOf(cols) chunks of kInt8Rows,
-// runs of 16 codes at `position` (see RunPositions). False if a value is NaN or
-// infinite.
+// Packs one row of F32, F16 or BF16 into ChunksOf(cols) chunks of kInt8Rows, their
+// codes in `order`. False if a value is NaN or infinite.
 bool PackInt8RowChunks(Type type, const uint8_t* row, size_t cols,
-                       const uint8_t* position, Int8RowChunk* out);
+                       const PackedOrder& order, Int8RowChunk* out);
 
 // The same into panel chunks, `stride` apart (kInt8Panels).
 bool PackInt8PanelChunks(Type type, const uint8_t* row, size_t cols,

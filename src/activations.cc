@@ -37,12 +37,11 @@ Status NotFinite(const TokenRows& from, size_t token) noexcept {
 
 // ---- One kind at a time.
 
-Status PackInt8Rows(const RunPositions& order, const TokenRows& from,
+Status PackInt8Rows(const PackedOrder& order, const TokenRows& from,
                     RowRange tokens, void* out) noexcept {
   auto* chunks = static_cast<Int8RowChunk*>(out);
   for (size_t t = tokens.begin; t < tokens.end; ++t) {
-    if (!PackInt8RowChunks(from.x.type, from.Row(t), from.x.cols,
-                           order.position,
+    if (!PackInt8RowChunks(from.x.type, from.Row(t), from.x.cols, order,
                            chunks + t * ChunksOf(from.x.cols))) {
       return NotFinite(from, t);
     }
@@ -99,7 +98,7 @@ Status PackTokens(ActivationLayout layout, const TokenRows& from,
     case ActivationKind::kInt8Rows:
       break;
   }
-  const RunPositions* order = FindElementOrder(layout.order);
+  const PackedOrder* order = FindElementOrder(layout.order);
   if (order == nullptr) {
     return InvalidArgument("activations: element order %d is unknown",
                            layout.order);

@@ -7,15 +7,13 @@ namespace nibble {
 namespace {
 
 template <class F>
-constexpr RunPositions OrderOfFormat() {
-  using Order = typename OrderOf<typename F::Codes>::type;
-  static_assert(MovesWholeRuns<Order>(), "activations move in runs of 16");
-  return RunPositionsOf<Order>();
+constexpr PackedOrder OrderOfFormat() {
+  return PackedOrderOf<typename OrderOf<typename F::Codes>::type>();
 }
 
 // The logical order first, then one entry per format.
-constexpr RunPositions kOrders[] = {
-    RunPositionsOf<LogicalOrder>(),
+constexpr PackedOrder kOrders[] = {
+    PackedOrderOf<LogicalOrder>(),
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
   OrderOfFormat<formats::symbol>(),
 #include "nibble/formats/enabled.def"
@@ -24,8 +22,8 @@ constexpr RunPositions kOrders[] = {
 
 }  // namespace
 
-const RunPositions& ElementOrderOf(Type type) noexcept {
-  const RunPositions* order = kOrders;
+const PackedOrder& ElementOrderOf(Type type) noexcept {
+  const PackedOrder* order = kOrders;
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
   ++order;                                                       \
   if (type == Type::k##symbol) return *order;
@@ -34,8 +32,8 @@ const RunPositions& ElementOrderOf(Type type) noexcept {
   return kOrders[0];
 }
 
-const RunPositions* FindElementOrder(uint16_t id) noexcept {
-  for (const RunPositions& order : kOrders) {
+const PackedOrder* FindElementOrder(uint16_t id) noexcept {
+  for (const PackedOrder& order : kOrders) {
     if (order.id == id) return &order;
   }
   return nullptr;

@@ -12,10 +12,10 @@ namespace nibble {
 
 // The order kInt8Rows activations take for weights of `type`; logical for types
 // that are not quantized.
-const RunPositions& ElementOrderOf(Type type) noexcept;
+const PackedOrder& ElementOrderOf(Type type) noexcept;
 
 // Null if no type of this build uses the id.
-const RunPositions* FindElementOrder(uint16_t id) noexcept;
+const PackedOrder* FindElementOrder(uint16_t id) noexcept;
 
 }  // namespace nibble
 

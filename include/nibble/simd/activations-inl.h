@@ -121,19 +121,18 @@ HWY_INLINE int32_t PackSixteen(const T* HWY_RESTRICT x, float inverse,
   return hn::ReduceSum(di, sum);
 }
 
-// Packs 32 activations as group `g` of a chunk; `position` says where runs of 16
-// codes go. False if a value is NaN or infinite.
+// Packs 32 activations as group `g` of a chunk, whole runs where they belong.
+// False if a value is NaN or infinite.
 template <class T>
 HWY_INLINE bool PackGroup(const T* HWY_RESTRICT x, size_t g,
-                          const uint8_t* HWY_RESTRICT position,
-                          Int8RowChunk& chunk) {
+                          const PackedOrder& order, Int8RowChunk& chunk) {
   GroupScale group;
   if (!FindGroupScale(x, group)) return false;
   int32_t sums[2];
   for (size_t half = 0; half < 2; ++half) {
     const size_t run = 2 * g + half;
     sums[half] = PackSixteen(x + 16 * half, group.inverse,
-                             chunk.q + position[run] * kOrderRun);
+                             chunk.q + order.run[run] * kOrderRun);
     chunk.scale16[run] = group.scale;
     chunk.sum16[run] = group.scale * static_cast<float>(sums[half]);
   }
@@ -169,18 +168,26 @@ HWY_INLINE const T* ChunkOf(const T* HWY_RESTRICT x, size_t cols, size_t c,
   return tail;
 }
 
+// From logical order to `order`.
+inline void MoveElements(const PackedOrder& order, Int8RowChunk& chunk) {
+  int8_t logical[kChunk];
+  memcpy(logical, chunk.q, sizeof(logical));
+  for (size_t i = 0; i < kChunk; ++i) chunk.q[i] = logical[order.element[i]];
+}
+
 // Packs `cols` activations into ChunksOf(cols) chunks. False if a value is NaN
 // or infinite.
 template <class T>
 HWY_NOINLINE bool PackActivationRow(const T* HWY_RESTRICT x, size_t cols,
-                                    const uint8_t* HWY_RESTRICT position,
+                                    const PackedOrder& order,
                                     Int8RowChunk* HWY_RESTRICT out) {
   T tail[kChunk];
   for (size_t c = 0; c < ChunksOf(cols); ++c) {
     const T* HWY_RESTRICT from = ChunkOf(x, cols, c, tail);
     for (size_t g = 0; g < kChunk / 32; ++g) {
-      if (!PackGroup(from + 32 * g, g, position, out[c])) return false;
+      if (!PackGroup(from + 32 * g, g, order, out[c])) return false;
     }
+    if (!order.whole_runs) MoveElements(order, out[c]);
   }
   return true;
 }

@@ -172,20 +172,36 @@ HWY_INLINE hn::Vec<D32> Dot4(D32 d32,
   }
 }
 
-// Dot4 of two vectors of codes, added up.
-template <int kMaxCode, bool kSignedCodes, class D32, class V8, class VI8>
-HWY_INLINE hn::Vec<D32> Dot4(D32 d32, V8 codes0, VI8 y0, V8 codes1, VI8 y1) {
-  const hn::Repartition<int8_t, D32> di8;
-  if constexpr (kNeon && !kNativeI8I8 && kMaxCode <= MaxPairCode(2)) {
-    const auto first = Multiply16(d32, hn::BitCast(di8, codes0), y0);
-    const auto both = MultiplyAdd16(d32, hn::BitCast(di8, codes1), y1, first);
-    return AddQuads(d32, both, hn::Zero(d32));
-  } else if constexpr (kNeon) {
-    return QuadsI8(d32, hn::BitCast(di8, codes1), y1,
-                   Dot4<kMaxCode, kSignedCodes>(d32, codes0, y0));
+// Dot4 of kCount vectors of codes, added up: in 16 bits while they can be.
+template <int kMaxCode, bool kSignedCodes, class D32, size_t kCount, class V8,
+          class VI8>
+HWY_INLINE hn::Vec<D32> Dot4All(D32 d32, const V8 (&codes)[kCount],
+                                const VI8 (&y)[kCount]) {
+  constexpr bool kPairs = kNeon ? !kNativeI8I8 : kPairsU8I8 && !kSignedCodes;
+  if constexpr (kPairs && kCount > 1 && kMaxCode <= MaxPairCode(kCount)) {
+    const auto code = [&](size_t i) HWY_ATTR {
+      if constexpr (kNeon) return hn::BitCast(hn::DFromV<VI8>(), codes[i]);
+      else return codes[i];
+    };
+    auto sum = Multiply16(d32, code(0), y[0]);
+    HWY_UNROLL(8)
+    for (size_t i = 1; i < kCount; ++i) {
+      sum = MultiplyAdd16(d32, code(i), y[i], sum);
+    }
+    return AddQuads(d32, sum, hn::Zero(d32));
   } else {
-    return hn::Add(Dot4<kMaxCode, kSignedCodes>(d32, codes0, y0),
-                   Dot4<kMaxCode, kSignedCodes>(d32, codes1, y1));
+    auto sum = Dot4<kMaxCode, kSignedCodes>(d32, codes[0], y[0]);
+    HWY_UNROLL(8)
+    for (size_t i = 1; i < kCount; ++i) {
+      if constexpr (kNativeU8I8) {
+        sum = hn::SumOfMulQuadAccumulate(d32, codes[i], y[i], sum);
+      } else if constexpr (kNeon) {
+        sum = QuadsI8(d32, hn::BitCast(hn::DFromV<VI8>(), codes[i]), y[i], sum);
+      } else {
+        sum = hn::Add(sum, Dot4<kMaxCode, kSignedCodes>(d32, codes[i], y[i]));
+      }
+    }
+    return sum;
   }
 }
 

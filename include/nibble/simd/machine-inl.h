@@ -8,9 +8,13 @@
 #define NIBBLE_SIMD_MACHINE_INL_H_
 #endif
 
+#include <cstring>
+#include <type_traits>
+
 #include "hwy/highway.h"
 #include "nibble/formats/format.h"
 #include "nibble/simd/dot-inl.h"
+#include "nibble/simd/index64-inl.h"
 #include "nibble/simd/numbers-inl.h"
 #include "nibble/simd/order.h"
 
@@ -21,8 +25,12 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // Where the bytes and bits of positions [kE, kE + n) of a chunk are: all known
 // at compile time. `kAt` is the bit the field shall end up at.
-template <class FieldNode, class Order, size_t kE, int kAt = 0>
+template <class FieldNode, class Order, size_t kE, int kAt>
 struct FieldMap;
+template <class X, class Member>
+constexpr size_t BlockBytes(Member X::*) {
+  return sizeof(X);
+}
 template <int kBits, int kRun, auto kM, class O, class Order, size_t kE,
           int kAt>
 struct FieldMap<formats::Field<kBits, kRun, kM, O>, Order, kE, kAt> {
@@ -31,10 +39,9 @@ struct FieldMap<formats::Field<kBits, kRun, kM, O>, Order, kE, kAt> {
   static constexpr size_t Element(size_t i) { return Order::Logical(kE + i); }
   static constexpr size_t Block() { return Element(0) / kElems; }
   static constexpr size_t First() { return P::Byte(Element(0) % kElems); }
-  // Distinct for distinct blocks: 8-bit codes would otherwise look contiguous
-  // across block borders.
+  // From the member of the chunk's first block.
   static constexpr size_t Byte(size_t i) {
-    return Element(i) / kElems * 65536 + P::Byte(Element(i) % kElems);
+    return Element(i) / kElems * BlockBytes(kM) + P::Byte(Element(i) % kElems);
   }
   static constexpr int Right(size_t i) {
     return P::Shift(Element(i) % kElems) - kAt;
@@ -43,6 +50,12 @@ struct FieldMap<formats::Field<kBits, kRun, kM, O>, Order, kE, kAt> {
   static constexpr bool Repeats(size_t n, size_t period) {
     for (size_t i = 0; i < n; ++i) {
       if (Byte(i) != Byte(0) + i % period) return false;
+    }
+    return true;
+  }
+  static constexpr bool SameHalves(size_t n) {
+    for (size_t i = 0; i < n / 2; ++i) {
+      if (Byte(i) != Byte(i + n / 2)) return false;
     }
     return true;
   }
@@ -102,16 +115,95 @@ struct Simd {
       return hn::BitCast(d, hn::Set(d64, formats::Load64(p)));
     } else if constexpr (Map::Repeats(n, 16)) {
       return hn::LoadDup128(d, p);
+    } else if constexpr (Window<F, kE, kM, X, n>::kHas) {
+      return FromWindow<F, kE, kM>(d, x);
     } else {
       static_assert(n > 16, "fields must be contiguous within 16 bytes");
       const hn::Half<D> dh;
       const auto lo = Raw<F, kE, kM>(dh, x);
-      if constexpr (Map::Repeats(n, n / 2)) {
+      if constexpr (Map::SameHalves(n)) {
         return hn::Combine(d, lo, lo);
       } else {
         return hn::Combine(d, Raw<F, kE + n / 2, kM>(dh, x), lo);
       }
     }
+  }
+  // Short runs of several blocks come with one shuffle of the 32 or 64 bytes
+  // around them (VBMI); sixteen lanes whose bytes lie beyond are inserted.
+  template <class F, size_t kE, auto kM, class X, size_t n>
+  struct Window {
+    using Map = FieldMap<F, Order, kE>;
+    // What can be read from the first lane's byte on, at least.
+    static constexpr size_t kRest =
+        (kChunk / Map::kElems - 1 - Map::Block()) * sizeof(X) +
+        formats::MemberBytes(kM) - Map::First();
+    static constexpr size_t kBytes = kRest >= 64 ? 64 : 32;
+    static constexpr bool Fits(size_t lane) {
+      for (size_t i = lane; i < lane + 16; ++i) {
+        if (Map::Byte(i) < Map::Byte(0) ||
+            Map::Byte(i) - Map::Byte(0) >= kBytes) {
+          return false;
+        }
+      }
+      return true;
+    }
+    static constexpr size_t Missing() {
+      size_t missing = 0;
+      for (size_t i = 0; i < n; i += 16) missing += !Fits(i);
+      return missing;
+    }
+    // Halves that are one load each take no more than an insertion.
+    static constexpr bool HalvesAreLoads() {
+      using Upper = FieldMap<F, Order, kE + n / 2>;
+      const auto load = [](auto map) {
+        using M = decltype(map);
+        return M::Repeats(n / 2, n / 2) || M::Repeats(n / 2, 16) ||
+               M::Repeats(n / 2, 8);
+      };
+      return load(Map()) && load(Upper());
+    }
+    static constexpr bool kHas = kVbmi && n == 64 && kRest >= 32 &&
+                                 !HalvesAreLoads() && Missing() <= 2;
+    alignas(64) uint8_t index[n] = {};
+    constexpr Window() {
+      for (size_t i = 0; i < n; ++i) {
+        if (!Fits(i / 16 * 16)) continue;
+        index[i] = static_cast<uint8_t>(Map::Byte(i) - Map::Byte(0));
+      }
+    }
+  };
+  template <class F, size_t kE, auto kM, class D, class X>
+  static HWY_INLINE hn::Vec<D> FromWindow(D d, const X* HWY_RESTRICT x) {
+    using W = Window<F, kE, kM, X, HWY_MAX_LANES_D(D)>;
+    using Map = FieldMap<F, Order, kE>;
+    static constexpr W kWindow;
+    const hn::CappedTag<uint8_t, W::kBytes> dw;
+    const uint8_t* HWY_RESTRICT p = (x[Map::Block()].*kM) + Map::First();
+    const auto bytes = hn::ZeroExtendResizeBitCast(d, dw, hn::LoadU(dw, p));
+    auto v = hn::TableLookupLanes(bytes,
+                                  hn::SetTableIndices(d, kWindow.index));
+    v = InsertRun<W, F, kE, kM, 1>(v, x);
+    v = InsertRun<W, F, kE, kM, 2>(v, x);
+    return InsertRun<W, F, kE, kM, 3>(v, x);
+  }
+  template <class W, class F, size_t kE, auto kM, int kRun, class V8, class X>
+  static HWY_INLINE V8 InsertRun(V8 v, const X* HWY_RESTRICT x) {
+    if constexpr (W::Fits(16 * kRun)) {
+      return v;
+    } else {
+      const hn::Full128<uint8_t> d;
+      return hn::InsertBlock<kRun>(v, Raw<F, kE + 16 * kRun, kM>(d, x));
+    }
+  }
+
+  // Words x ^ x >> 1, without their lowest bits: Gray's.
+  template <class F, size_t kE, auto kM, class X>
+  static HWY_INLINE V RawGray(const X* HWY_RESTRICT x) {
+    const D8 d8;
+    const hn::Repartition<uint16_t, D8> d16;
+    const auto w = hn::And(hn::BitCast(d16, Raw<F, kE, kM>(d8, x)),
+                           hn::Set(d16, uint16_t{0xFFFE}));
+    return hn::BitCast(d8, hn::Xor(w, hn::ShiftRight<1>(w)));
   }
 
   // -- Field bits moved to bit kAt, neighbours not yet masked off.
@@ -159,22 +251,33 @@ struct Simd {
     }
   }
 
-  // -- One stored bit per element, in element order (Q5_0's high bits).
-  template <size_t kE, int kAt, auto kM, class D, class X>
-  static HWY_INLINE hn::Vec<D> ExpandBits(D d, const X* HWY_RESTRICT x) {
+  // -- One stored bit per element (Q5_0's high bits): of runs of sixteen elements,
+  // put together in a general register unless they are neighbours.
+  template <size_t kE, auto kM, class X>
+  static HWY_INLINE hn::Mask<D8> StoredBits(const X* HWY_RESTRICT x) {
     using Map = FieldMap<formats::Field<1, 1, kM>, Order, kE>;
-    static_assert(std::is_same<Order, LogicalOrder>::value,
-                  "bits are in element order");
-    constexpr size_t n = HWY_MAX_LANES_D(D);
-    if constexpr (Map::OneBlock(n)) {
-      const auto mask =
-          hn::LoadMaskBits(d, (x[Map::Block()].*kM) + Map::First());
-      return hn::IfThenElseZero(mask, hn::Set(d, uint8_t{1} << kAt));
+    const auto run = [x](size_t i) {
+      const size_t e = Map::Element(i);
+      return (x[e / Map::kElems].*kM) + e % Map::kElems / 8;
+    };
+    if constexpr (Map::Element(kN - 1) - Map::Element(0) == kN - 1 &&
+                  Map::OneBlock(kN)) {
+      return hn::LoadMaskBits(D8(), run(0));
     } else {
-      const hn::Half<D> dh;
-      return hn::Combine(d, ExpandBits<kE + n / 2, kAt, kM>(dh, x),
-                         ExpandBits<kE, kAt, kM>(dh, x));
+      uint64_t bits = 0;
+      HWY_UNROLL(4)
+      for (size_t i = 0; i < kN; i += 16) {
+        bits |= uint64_t{formats::Load16(run(i))} << i;
+      }
+      uint8_t bytes[8];
+      memcpy(bytes, &bits, sizeof(bytes));
+      return hn::LoadMaskBits(D8(), bytes);
     }
+  }
+  template <size_t kE, int kAt, auto kM, class X>
+  static HWY_INLINE V ExpandBits(const X* HWY_RESTRICT x) {
+    return hn::IfThenElseZero(StoredBits<kE, kM>(x),
+                              hn::Set(D8(), uint8_t{1} << kAt));
   }
 
   // -- Two stored bits per element, in element order (Q2_0): a byte per 32-bit
@@ -198,11 +301,17 @@ struct Simd {
             auto kM, class O, class X>
   static HWY_INLINE V Eval(formats::Field<kBits, kRun, kM, O> f,
                            const X* HWY_RESTRICT x) {
-    if constexpr (kRun == 1 && kBits == 2) {
+    using Index = Index64<D8, Order, kE>;
+    constexpr bool kApart =
+        kRun == 1 && !Index::template kPlanes<kBits>;
+    if constexpr (IsCheaper<Index>(f, kAt)) {
+      using Itself = typename Index::template Itself<kAt>;
+      return Index::template Lookup<Itself, kBits, 0>(f, x);
+    } else if constexpr (kApart && kBits == 2) {
       return ExpandPairs<kE, kAt, kM>(x);
-    } else if constexpr (kRun == 1) {
+    } else if constexpr (kApart) {
       static_assert(kBits == 1, "wider sequential fields have no case yet");
-      return ExpandBits<kE, kAt, kM>(D8(), x);
+      return ExpandBits<kE, kAt, kM>(x);
     } else {
       const V v = Moved<kE, kAt>(f, x);
       using Map = FieldMap<formats::Field<kBits, kRun, kM, O>, Order, kE, kAt>;
@@ -220,8 +329,15 @@ struct Simd {
   }
   template <size_t kE, int kAt = 0, bool kBias = false, class A, class B,
             class X>
-  static HWY_INLINE V Eval(formats::Or<A, B>, const X* HWY_RESTRICT x) {
-    return OrNext<kE, kAt>(Eval<kE, kAt>(A(), x), B(), x);
+  static HWY_INLINE V Eval(formats::Or<A, B> f, const X* HWY_RESTRICT x) {
+    using Index = Index64<D8, Order, kE>;
+    if constexpr (IsCheaper<Index>(f, kAt)) {
+      using Itself = typename Index::template Itself<kAt>;
+      constexpr int kBits = formats::Width<formats::Or<A, B>>::value;
+      return Index::template Lookup<Itself, kBits, 0>(f, x);
+    } else {
+      return OrNext<kE, kAt>(Eval<kE, kAt>(A(), x), B(), x);
+    }
   }
   template <size_t kE, int kAt = 0, bool kBias = false, class E, class X>
   static HWY_INLINE V Eval(formats::Signed<E>, const X* HWY_RESTRICT x) {
@@ -237,7 +353,13 @@ struct Simd {
   static HWY_INLINE V Eval(formats::Lut<E, kWords...>,
                            const X* HWY_RESTRICT x) {
     using Entries = formats::LutEntries<kWords...>;
-    return Lookup<Entries, kBias>(Eval<kE>(E(), x));
+    using Index = Index64<D8, Order, kE>;
+    if constexpr (Index::Possible(E())) {
+      constexpr int kWidth = formats::Width<E>::value;
+      return Index::template Lookup<Entries, kWidth, kBias ? 0x80 : 0>(E(), x);
+    } else {
+      return Lookup<Entries, kBias>(Eval<kE>(E(), x));
+    }
   }
   template <size_t kE, int kAt = 0, bool kBias = false, class Grid, class Index,
             class X>
@@ -260,10 +382,7 @@ struct Simd {
                            const X* HWY_RESTRICT x) {
     using F = formats::Field<kBits, kRun, kM, O>;
     const D8 d8;
-    const hn::Repartition<uint16_t, D8> d16;
-    const auto w = hn::And(hn::BitCast(d16, Raw<F, kE, kM>(d8, x)),
-                           hn::Set(d16, uint16_t{0xFFFE}));
-    const auto plain = hn::BitCast(d8, hn::Xor(w, hn::ShiftRight<1>(w)));
+    const auto plain = RawGray<F, kE, kM>(x);
     constexpr int kMask = ((1 << kBits) - 1) << kAt;
     return hn::And(Shifted<FieldMap<F, Order, kE, kAt>>(plain),
                    hn::Set(d8, static_cast<uint8_t>(kMask)));
@@ -304,6 +423,19 @@ struct Simd {
   }
 
  private:
+  // Is a lookup that takes a code from where it is cheaper than shifts?
+  template <class Index, class Node>
+  static constexpr bool IsCheaper(Node node, int at) {
+    if constexpr (Index::Possible(Node())) {
+      constexpr int kWidth = formats::Width<Node>::value;
+      return kWidth <= 6 &&
+             Index::Shifts(node, Index::Best(node, kWidth)) <
+                 Index::Shifts(node, at);
+    } else {
+      return false;
+    }
+  }
+
   // Members of pairs: sixteen-entry lookups of either half of the grid.
   template <class Grid, uint8_t kFlip>
   struct PairTables {
@@ -543,7 +675,7 @@ struct Simd {
   static NIBBLE_LOOKUP_INLINE V Lookup(V index) {
     if constexpr (Entries::kSize <= 16) {
       return hn::TableLookupBytes(TablePart<Entries, kBias, 0>(), index);
-    } else if constexpr (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL) {
+    } else if constexpr (kVbmi) {
       return Lookup64<Entries, kBias>(index);
     } else {
       // x86 looks at the low four bits; other machines want no more.

@@ -109,7 +109,7 @@ struct ChunkDot {
                              size_t y_stride, Sums* HWY_RESTRICT sums) {
     Scales<sizeof...(kT)> scales;
     ScaleAll(std::make_index_sequence<kGroups / kWindow>(), tokens, x, y,
-            y_stride, scales, sums);
+             y_stride, scales, sums);
     HWY_ALIGN uint8_t buffer[kChunk / 8];
     const uint8_t* HWY_RESTRICT signs = buffer;
     if constexpr (kHasSigns) {
@@ -187,29 +187,50 @@ struct ChunkDot {
   }
   template <size_t kPos>
   static constexpr bool OneGroup() {
-    return AllOfGroup(kPos, GroupOf<kPos>(0));
-  }
-  static constexpr bool AllOfGroup(size_t pos, size_t group) {
-    for (size_t lane = 0; lane < kFloats; ++lane) {
-      if (Order::Logical(pos + 4 * lane) / kGroup != group) return false;
+    for (size_t lane = 1; lane < kFloats; ++lane) {
+      if (GroupOf<kPos>(lane) != GroupOf<kPos>(0)) return false;
     }
     return true;
   }
-  // The other vector with nothing but weights of the same group, on targets
-  // whose vectors are half a group; else kJ itself.
-  template <size_t kJ>
-  static constexpr size_t Partner() {
-    if constexpr (kN < kGroup) {
-      const size_t group = GroupOf<kJ * kN>(0);
-      for (size_t j = 0; j < kChunk / kN; ++j) {
-        if (j != kJ && AllOfGroup(kJ * kN, group) &&
-            AllOfGroup(j * kN, group)) {
-          return j;
-        }
+
+  // Vectors whose lanes are of the same groups add up their products as integers:
+  // one conversion and multiply-add for all.
+  static constexpr size_t kVectors = kChunk / kN;
+  static constexpr bool SameGroups(size_t j, size_t k) {
+    for (size_t i = 0; i < kN; i += 4) {
+      if (Order::Logical(j * kN + i) / kGroup !=
+          Order::Logical(k * kN + i) / kGroup) {
+        return false;
       }
     }
-    return kJ;
+    return true;
   }
+  // The first such vector, how many there are, and the i-th of them.
+  static constexpr size_t Leader(size_t j) {
+    for (size_t k = 0; k < j; ++k) {
+      if (SameGroups(j, k)) return k;
+    }
+    return j;
+  }
+  static constexpr size_t Members(size_t leader) {
+    size_t count = 0;
+    for (size_t k = 0; k < kVectors; ++k) count += SameGroups(leader, k);
+    return count;
+  }
+  static constexpr size_t Member(size_t leader, size_t i) {
+    size_t k = leader;
+    for (; i != 0; --i) {
+      do { ++k; } while (!SameGroups(leader, k));
+    }
+    return k;
+  }
+  // Leaders before this one take turns with the two running sums.
+  static constexpr size_t Turn(size_t leader) {
+    size_t turn = 0;
+    for (size_t k = 0; k < leader; ++k) turn += Leader(k) == k;
+    return turn;
+  }
+
   template <size_t kPos>
   struct GroupIndex {
     static constexpr size_t kFirst = GroupOf<kPos>(0) / kWindow * kWindow;
@@ -236,15 +257,13 @@ struct ChunkDot {
     }
   }
 
-  // The sum of products, quads of it per lane, times the scale. Neighbouring
-  // steps take turns with the two running sums.
+  // The sum of products, quads of it per lane, times the scale.
   template <size_t kJ>
   static HWY_INLINE void AddScaled(hn::Vec<hn::RebindToSigned<DF>> products,
                                    const float* HWY_RESTRICT scales,
                                    Sums& sums) {
     const DF df;
-    constexpr size_t kTurn = Partner<kJ>() == kJ ? kJ : GroupOf<kJ * kN>(0);
-    VF& sum = kTurn % 2 == 0 ? sums.even : sums.odd;
+    VF& sum = Turn(kJ) % 2 == 0 ? sums.even : sums.odd;
     sum = hn::MulAdd(hn::ConvertTo(df, products), Expand<kJ * kN>(scales), sum);
   }
 
@@ -272,35 +291,35 @@ struct ChunkDot {
     }
   }
 
-  // Codes leave memory once and meet every token. Two vectors of one group add
-  // up their products as integers: one conversion and multiply-add for both.
-  template <size_t kJ, size_t... kT, class S>
-  static HWY_INLINE void Step(std::index_sequence<kT...>,
+  // Codes of a leader and its members leave memory once and meet every token.
+  template <size_t kJ, size_t... kI, size_t... kT, class S>
+  static HWY_INLINE void Step(std::index_sequence<kI...>,
+                              std::index_sequence<kT...>,
                               const Block* HWY_RESTRICT x,
                               const Int8RowChunk* HWY_RESTRICT y,
                               size_t y_stride, const S& scales,
                               const uint8_t* HWY_RESTRICT signs,
                               Sums* HWY_RESTRICT sums) {
-    constexpr size_t kOther = Partner<kJ>();
-    constexpr int kMax = F::kMaxCode;
     const hn::RebindToSigned<DF> di32;
-    if constexpr (kOther == kJ) {
-      const auto c = StepCodes<kJ>(x);
-      const auto s = StepSigns<kJ>(signs);
-      (AddScaled<kJ>(Dot4<kMax, kSignedCodes>(
-                         di32, c, Activations<kJ>(y[kT * y_stride], s)),
-                     scales.at[kT], sums[kT]),
-       ...);
-    } else if constexpr (kOther > kJ) {
-      const auto c0 = StepCodes<kJ>(x);
-      const auto c1 = StepCodes<kOther>(x);
-      const auto s0 = StepSigns<kJ>(signs);
-      const auto s1 = StepSigns<kOther>(signs);
-      (AddScaled<kJ>(Dot4<kMax, kSignedCodes>(
-                         di32, c0, Activations<kJ>(y[kT * y_stride], s0), c1,
-                         Activations<kOther>(y[kT * y_stride], s1)),
-                     scales.at[kT], sums[kT]),
-       ...);
+    const hn::Vec<D8> codes[] = {StepCodes<Member(kJ, kI)>(x)...};
+    const decltype(StepSigns<0>(signs)) s[] = {
+        StepSigns<Member(kJ, kI)>(signs)...};
+    const auto products = [&](const Int8RowChunk& token) HWY_ATTR {
+      const hn::Vec<DI8> a[] = {Activations<Member(kJ, kI)>(token, s[kI])...};
+      return Dot4All<F::kMaxCode, kSignedCodes>(di32, codes, a);
+    };
+    (AddScaled<kJ>(products(y[kT * y_stride]), scales.at[kT], sums[kT]), ...);
+  }
+  template <size_t kJ, class Tokens, class S>
+  static HWY_INLINE void StepOfLeader(Tokens tokens,
+                                      const Block* HWY_RESTRICT x,
+                                      const Int8RowChunk* HWY_RESTRICT y,
+                                      size_t y_stride, const S& scales,
+                                      const uint8_t* HWY_RESTRICT signs,
+                                      Sums* HWY_RESTRICT sums) {
+    if constexpr (Leader(kJ) == kJ) {
+      Step<kJ>(std::make_index_sequence<Members(kJ)>(), tokens, x, y, y_stride,
+               scales, signs, sums);
     }
   }
   template <size_t... kJ, class Tokens, class S>
@@ -310,7 +329,7 @@ struct ChunkDot {
                                size_t y_stride, const S& scales,
                                const uint8_t* HWY_RESTRICT signs,
                                Sums* HWY_RESTRICT sums) {
-    (Step<kJ>(tokens, x, y, y_stride, scales, signs, sums), ...);
+    (StepOfLeader<kJ>(tokens, x, y, y_stride, scales, signs, sums), ...);
   }
 };
 

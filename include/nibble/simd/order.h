@@ -35,16 +35,26 @@ struct ByteOrder {
   }
 };
 
-// The order matvec uses for a Codes type, derived from its first field: short
-// arrays (blocks of 32) and grids stay logical.
+// The same for fields one after the other: those at bit 0 of all bytes of a chunk,
+// then those at the next.
+template <int kBits>
+struct PlaneOrder {
+  static constexpr uint16_t kId = kBits * 256 + 1;
+  static constexpr size_t Logical(size_t pos) {
+    constexpr size_t kPer = 8 / kBits, kBytes = kChunk / kPer;
+    return pos % kBytes * kPer + pos / kBytes;
+  }
+};
+
+// The order matvec uses for a Codes type, derived from its first field; grids stay
+// logical.
 template <class E>
 struct OrderOf {
   using type = LogicalOrder;
 };
 template <int kBits, int kRun, auto kM, class O>
 struct OrderOf<formats::Field<kBits, kRun, kM, O>> {
-  static constexpr bool kByBytes = kBits < 8 && kRun >= 16 && kRun < 64 &&
-                                   formats::MemberBytes(kM) >= 64;
+  static constexpr bool kByBytes = kBits < 8 && kRun >= 8 && kRun < 64;
   template <bool, int b, int r>
   struct Pick {
     using type = LogicalOrder;
@@ -55,6 +65,12 @@ struct OrderOf<formats::Field<kBits, kRun, kM, O>> {
   };
   using type = typename Pick<kByBytes, kBits, kRun>::type;
 };
+template <int kBits, auto kM, class O>
+struct OrderOf<formats::Field<kBits, 1, kM, O>> {
+  using type = PlaneOrder<kBits>;
+};
+template <int k, class E>
+struct OrderOf<formats::Shl<k, E>> : OrderOf<E> {};
 template <class A, class B>
 struct OrderOf<formats::Or<A, B>> : OrderOf<A> {};
 template <class E, uint64_t... kWords>
@@ -64,29 +80,21 @@ struct OrderOf<formats::Signed<E>> : OrderOf<E> {};
 template <class E>
 struct OrderOf<formats::Gray<E>> : OrderOf<E> {};
 
-// Orders move whole runs of 16 elements, so packing activations in any order is
-// storing 16 codes at a time somewhere else.
+// Most orders move whole runs of 16 elements: packing activations is then storing
+// 16 codes at a time somewhere else.
 inline constexpr size_t kOrderRun = 16;
 inline constexpr size_t kOrderRuns = kChunk / kOrderRun;
 
-// position[r] = which run of the packed chunk holds elements [16 r, 16 r + 16).
-struct RunPositions {
+// What packing has to know of an order.
+struct PackedOrder {
   uint16_t id = 0;
-  uint8_t position[kOrderRuns] = {};
+  bool whole_runs = true;
+  // run[r]: which run of the packed chunk holds elements [16 r, 16 r + 16).
+  uint8_t run[kOrderRuns] = {};
+  // Otherwise runs stay, and then position p gets element[p].
+  uint8_t element[kChunk] = {};
 };
 
-template <class Order>
-constexpr RunPositions RunPositionsOf() {
-  RunPositions runs;
-  runs.id = Order::kId;
-  for (size_t run = 0; run < kOrderRuns; ++run) {
-    runs.position[Order::Logical(run * kOrderRun) / kOrderRun] =
-        static_cast<uint8_t>(run);
-  }
-  return runs;
-}
-
-// What RunPositions takes for granted.
 template <class Order>
 constexpr bool MovesWholeRuns() {
   for (size_t pos = 0; pos < kChunk; ++pos) {
@@ -95,6 +103,23 @@ constexpr bool MovesWholeRuns() {
     if (Order::Logical(pos) != first + pos % kOrderRun) return false;
   }
   return true;
+}
+
+template <class Order>
+constexpr PackedOrder PackedOrderOf() {
+  PackedOrder packed;
+  packed.id = Order::kId;
+  packed.whole_runs = MovesWholeRuns<Order>();
+  for (size_t run = 0; run < kOrderRuns; ++run) {
+    const size_t from = packed.whole_runs
+                            ? Order::Logical(run * kOrderRun) / kOrderRun
+                            : run;
+    packed.run[from] = static_cast<uint8_t>(run);
+  }
+  for (size_t pos = 0; pos < kChunk; ++pos) {
+    packed.element[pos] = static_cast<uint8_t>(Order::Logical(pos));
+  }
+  return packed;
 }
 
 }  // namespace nibble

@@ -7,12 +7,15 @@
 #define NIBBLE_SIMD_SCALES_INL_H_
 #endif
 
+#include <cstddef>
 #include <cstring>
 
 #include "hwy/highway.h"
 #include "nibble/formats/format.h"
+#include "nibble/simd/block_bytes-inl.h"
 #include "nibble/simd/numbers-inl.h"
 #include "nibble/simd/order.h"
+#include "nibble/simd/scale_codes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nibble {
@@ -110,82 +113,104 @@ HWY_INLINE float HalfToFloat(formats::Word16 half) {
   return HalfToFloat(formats::Load16(half.bytes));
 }
 
-// -- Coded scales (formats/scales.h) in 32-bit lanes, exactly.
-template <class DF>
+// The fp16 number at kOffset of block x, in all lanes. Where there is an
+// instruction for it, it converts eight bytes of the block straight from memory.
+template <size_t kOffset, class DF, class X>
+HWY_INLINE hn::Vec<DF> BroadcastHalf(DF df, const X* HWY_RESTRICT x) {
+  const uint8_t* HWY_RESTRICT p = reinterpret_cast<const uint8_t*>(x) + kOffset;
+  if constexpr (HWY_ARCH_X86 && kNativeHalf && sizeof(X) >= 8) {
+    constexpr int kLane = kOffset + 8 <= sizeof(X) ? 0 : 3;  // first or last
+    const hn::CappedTag<hwy::float16_t, 4> d16;
+    const hn::Rebind<float, decltype(d16)> d4;
+    const auto four = hn::PromoteTo(
+        d4, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(
+                               p - 2 * kLane)));
+    if constexpr (kLane == 0) {
+      return hn::Set(df, hn::GetLane(four));
+    } else {
+      const hn::RebindToSigned<DF> di;
+      return hn::TableLookupLanes(
+          hn::ResizeBitCast(df, four),
+          hn::IndicesFromVec(df, hn::Set(di, kLane)));
+    }
+  } else {
+    return hn::Set(df, HalfToFloat(formats::Load16(p)));
+  }
+}
+
+// -- Coded scales (formats/scales.h): bytes to floats, exactly.
+template <class DF, class V8>
 HWY_INLINE hn::Vec<DF> DecodeScales(formats::ScaleKind<formats::Exponent8>,
-                                    DF df, hn::Vec<hn::RebindToSigned<DF>> v) {
+                                    DF df, V8 bytes) {
   const hn::RebindToSigned<DF> di;
+  const hn::Rebind<uint8_t, DF> d8;
+  const auto v = hn::PromoteTo(di, hn::ResizeBitCast(d8, bytes));
   const auto one = hn::Set(di, 1);
   const auto normal = hn::ShiftLeft<23>(hn::Sub(v, one));
-  // 0 and 1: 2^-128 and 2^-127 as bits.
+  // 0 and 1: 2^-128 and 2^-127 as bits. The smaller of the two from 2 on.
   const auto small = hn::ShiftLeft<21>(hn::Add(v, one));
-  return hn::BitCast(df, hn::IfThenElse(hn::Gt(v, one), normal, small));
+  return hn::BitCast(df, hn::Max(normal, small));
 }
-template <size_t kN, class DF>
+// Bits 0-6 are those of an fp16 number, 7 bits further up and 2^7 times smaller.
+template <size_t kN, class DF, class V8>
 HWY_INLINE hn::Vec<DF> DecodeScales(
-    formats::ScaleKind<formats::E4M3Scales<kN>>, DF df,
-    hn::Vec<hn::RebindToSigned<DF>> v) {
-  const hn::RebindToSigned<DF> di;
-  const auto bits = hn::And(v, hn::Set(di, 0x7F));
-  const auto normal = hn::BitCast(
-      df, hn::Add(hn::ShiftLeft<20>(bits), hn::Set(di, 119 << 23)));
-  const auto small =
-      hn::Mul(hn::ConvertTo(df, bits), hn::Set(df, 1.0f / 1024.0f));
-  const auto is_small = hn::Lt(bits, hn::Set(di, 8));
-  const auto nan = hn::Eq(v, hn::Set(di, 0x7F));
-  return hn::IfThenZeroElse(
-      hn::RebindMask(df, nan),
-      hn::IfThenElse(hn::RebindMask(df, is_small), small, normal));
+    formats::ScaleKind<formats::E4M3Scales<kN>>, DF df, V8 bytes) {
+  const hn::Rebind<uint8_t, DF> d8;
+  const hn::Rebind<uint16_t, DF> d16;
+  const hn::Rebind<hwy::float16_t, DF> dh;
+  const auto v = hn::PromoteTo(d16, hn::ResizeBitCast(d8, bytes));
+  const auto nan = hn::Eq(v, hn::Set(d16, uint16_t{0x7F}));
+  const auto bits =
+      hn::And(hn::ShiftLeft<7>(v), hn::Set(d16, uint16_t{0x3F80}));
+  const auto half = hn::BitCast(dh, hn::IfThenZeroElse(nan, bits));
+  return hn::Mul(hn::PromoteTo(df, half), hn::Set(df, 128.0f));
 }
 
 // The coded scales of groups [kFirst, kFirst + lanes), kPerBlock to a block.
 template <class F, size_t kFirst, size_t kPerBlock, class DF>
 HWY_INLINE hn::Vec<DF> CodedScales(DF df,
                                    const typename F::Block* HWY_RESTRICT x) {
-  constexpr size_t n = HWY_MAX_LANES_D(DF);
+  using Block = typename F::Block;
   using Kind = typename formats::ScaleOf<F>::type;
-  static_assert(n == 4 || n == 8 || n == 16, "at most sixteen groups");
-  // A scale per group, four of them in a word, or one at a time.
-  constexpr size_t kStep =
-      Kind::kCount == kPerBlock && kPerBlock % 4 == 0 ? 4 : 1;
-  uint64_t words[2] = {};
-  for (size_t i = 0; i < n; i += kStep) {
-    const size_t group = kFirst + i, in_block = group % kPerBlock;
-    const uint8_t* code =
-        x[group / kPerBlock].d.bytes + in_block * Kind::kCount / kPerBlock;
-    const uint64_t word = kStep == 4 ? formats::Load32(code) : *code;
-    words[i / 8] |= word << (8 * (i % 8));
-  }
-  const hn::Full128<uint64_t> d64;
-  const hn::RebindToSigned<DF> di;
-  const hn::Rebind<uint8_t, DF> d8;
-  const auto bytes =
-      hn::BitCast(hn::Full128<uint8_t>(),
-                  hn::Dup128VecFromValues(d64, words[0], words[1]));
-  return DecodeScales(Kind(), df,
-                      hn::PromoteTo(di, hn::ResizeBitCast(d8, bytes)));
+  static_assert(Kind::kCount == 1 || Kind::kCount == kPerBlock,
+                "a scale per block or per group");
+  constexpr size_t kStep = Kind::kCount == 1 ? 0 : 1;
+  using Pieces = BlockPieces<sizeof(Block), offsetof(Block, d), 1, kStep,
+                             kPerBlock, kFirst, HWY_MAX_LANES_D(DF)>;
+  constexpr size_t kAtOnce = kStep == 1 && kPerBlock % 4 == 0 ? 4 : 1;
+  return DecodeScales(
+      Kind(), df,
+      GatherPieces<Pieces, kChunk / F::kBlock * sizeof(Block), kAtOnce>(
+          reinterpret_cast<const uint8_t*>(x)));
 }
 
-// The fp16 member kHalf of the blocks of groups [kFirst, kFirst + lanes) of a
-// chunk, kPerBlock groups to a block.
-template <auto kHalf, size_t kPerBlock, size_t kFirst, class DF, class Block>
-HWY_INLINE hn::Vec<DF> GroupHalves(DF df, const Block* HWY_RESTRICT x) {
-  constexpr size_t n = HWY_MAX_LANES_D(DF);
-  static_assert(n == 4 || n == 8, "groups of 32 in a chunk of 256");
-  const hn::Full128<uint64_t> d64;
+// The fp16 number at kOffset of the blocks of groups [kFirst, kFirst + lanes) of a
+// chunk.
+template <class F, size_t kOffset, size_t kPerBlock, size_t kFirst, class DF>
+HWY_INLINE hn::Vec<DF> GroupHalves(DF df,
+                                   const typename F::Block* HWY_RESTRICT x) {
+  constexpr size_t kBlockBytes = sizeof(typename F::Block);
+  using Pieces = BlockPieces<kBlockBytes, kOffset, 2, 0, kPerBlock, kFirst,
+                             HWY_MAX_LANES_D(DF)>;
   const hn::Rebind<hwy::float16_t, DF> d16;
-  const auto four = [x](size_t first) {  // gathered in a general register
-    uint64_t halves = 0;
-    for (size_t i = 4; i-- > 0;) {
-      const Block& block = x[(first + i) / kPerBlock];
-      halves = (halves << 16) | formats::Load16((block.*kHalf).bytes);
-    }
-    return halves;
-  };
-  const uint64_t high = n == 8 ? four(kFirst + 4) : 0;
-  const auto bits = hn::Dup128VecFromValues(d64, four(kFirst), high);
+  const auto bits = GatherPieces<Pieces, kChunk / F::kBlock * kBlockBytes, 2>(
+      reinterpret_cast<const uint8_t*>(x));
   return hn::PromoteTo(df, hn::ResizeBitCast(d16, bits));
 }
+
+// Single bits, one after the other.
+template <class Node>
+struct BitsInOrder {
+  static constexpr bool kHas = false;
+};
+template <auto kM>
+struct BitsInOrder<formats::Field<1, 1, kM>> {
+  static constexpr bool kHas = true;
+  template <class X>
+  static HWY_INLINE const uint8_t* Of(const X& x) {
+    return x.*kM;
+  }
+};
 
 // Scales, shifts and mins of groups [kFirst, kFirst + kWindow) of the chunk of 256
 // weights that starts at block x. A group is a sub-block, or 32 weights of a
@@ -201,23 +226,32 @@ struct ChunkWindows {
   static constexpr size_t kWindow = HWY_MAX_LANES_D(DS);
   using VS = hn::Vec<DS>;
 
-  // A number per sub-block.
-  template <class Node, size_t kFirst>
+  // A number per sub-block: kStep * code + kBase.
+  template <class Node, size_t kFirst, int kStep = 1, int kBase = 0>
   static HWY_INLINE VS Codes(DS ds, const Block* HWY_RESTRICT x) {
+    using Index = CodeIndex<Node, kFirst, kWindow>;
     if constexpr (formats::IsConstant<Node>::value) {
+      static_assert(kStep == 1 && kBase == 0, "as it is");
       return hn::Set(ds, static_cast<float>(formats::Scalar::Eval(Node(), *x, 0)));
     } else {
       static_assert(F::kSub == kGroup, "one code per group");
-      return CodesToFloat<Node, kFirst, kPerBlock>(ds, x);
+      if constexpr (F::kBlock == kChunk && Index::kHas) {
+        return ScaledCodes<Index, kStep, kBase>(ds, x);
+      } else {
+        const auto codes = CodesToFloat<Node, kFirst, kPerBlock>(ds, x);
+        if constexpr (kStep == 1 && kBase == 0) return codes;
+        return hn::MulAdd(codes, hn::Set(ds, static_cast<float>(kStep)),
+                          hn::Set(ds, static_cast<float>(kBase)));
+      }
     }
   }
-  // An fp16 number per block.
-  template <auto kHalf, size_t kFirst>
+  // The fp16 number at kOffset of every block.
+  template <size_t kOffset, size_t kFirst>
   static HWY_INLINE VS Halves(DS ds, const Block* HWY_RESTRICT x) {
     if constexpr (F::kBlock == kChunk) {
-      return hn::Set(ds, HalfToFloat(x->*kHalf));
+      return BroadcastHalf<kOffset>(ds, x);
     } else {
-      return GroupHalves<kHalf, kPerBlock, kFirst>(ds, x);
+      return GroupHalves<F, kOffset, kPerBlock, kFirst>(ds, x);
     }
   }
 
@@ -226,20 +260,33 @@ struct ChunkWindows {
   static HWY_INLINE VS Scales(DS ds, const Block* HWY_RESTRICT x) {
     auto s = hn::Set(ds, 1.0f);
     if constexpr (formats::kIsPresent<typename F::ScaleCodes>) {
-      s = Codes<typename F::ScaleCodes, kFirst>(ds, x);
-      if constexpr (F::kScaleStep != 1 || F::kScaleBase != 0) {
-        s = hn::MulAdd(s, hn::Set(ds, static_cast<float>(F::kScaleStep)),
-                       hn::Set(ds, static_cast<float>(F::kScaleBase)));
-      }
+      s = Codes<typename F::ScaleCodes, kFirst, F::kScaleStep, F::kScaleBase>(
+          ds, x);
     }
     if constexpr (formats::kIsPresent<typename F::HalfNibbles>) {
       s = hn::Mul(s, hn::Set(ds, HalfToFloat(formats::HalfBits<F>(*x))));
     } else if constexpr (formats::ScaleOf<F>::type::kCoded) {
       s = hn::Mul(s, CodedScales<F, kFirst, kPerBlock>(ds, x));
     } else if constexpr (F::kRowHeader == 0) {
-      s = hn::Mul(s, Halves<&Block::d, kFirst>(ds, x));
+      s = hn::Mul(s, Halves<offsetof(Block, d), kFirst>(ds, x));
     }
     return s;
+  }
+  // Which groups are shifted.
+  template <class Node, size_t kFirst>
+  static HWY_INLINE hn::Mask<DS> ShiftMask(DS ds, const Block* HWY_RESTRICT x) {
+    using Index = CodeIndex<Node, kFirst, kWindow>;
+    static_assert(formats::Width<Node>::value == 1, "a bit per sub-block");
+    if constexpr (BitsInOrder<Node>::kHas && kWindow >= 8) {
+      static_assert(F::kBlock == kChunk, "bits of one block");
+      return hn::LoadMaskBits(ds, BitsInOrder<Node>::Of(*x) + kFirst / 8);
+    } else if constexpr (F::kBlock == kChunk && Index::kHas) {
+      const hn::RebindToUnsigned<DS> du;
+      const auto bits = Index::template At<0>(du, x);
+      return hn::RebindMask(ds, hn::TestBit(bits, hn::Set(du, 1u)));
+    } else {
+      return hn::Gt(Codes<Node, kFirst>(ds, x), hn::Zero(ds));
+    }
   }
   // What is added to the codes.
   template <size_t kFirst>
@@ -247,8 +294,9 @@ struct ChunkWindows {
                                int offset = -F::kZero) {
     const auto zero = hn::Set(ds, static_cast<float>(offset));
     if constexpr (formats::kIsPresent<typename F::ShiftCodes>) {
-      return hn::MulAdd(Codes<typename F::ShiftCodes, kFirst>(ds, x),
-                        hn::Set(ds, static_cast<float>(F::kShift)), zero);
+      return hn::IfThenElse(
+          ShiftMask<typename F::ShiftCodes, kFirst>(ds, x),
+          hn::Set(ds, static_cast<float>(offset + F::kShift)), zero);
     } else {
       return zero;
     }
@@ -257,7 +305,7 @@ struct ChunkWindows {
   template <size_t kFirst>
   static HWY_INLINE VS Mins(DS ds, const Block* HWY_RESTRICT x) {
     return hn::Mul(Codes<typename F::MinCodes, kFirst>(ds, x),
-                   Halves<&Block::dmin, kFirst>(ds, x));
+                   Halves<offsetof(Block, dmin), kFirst>(ds, x));
   }
 };
 

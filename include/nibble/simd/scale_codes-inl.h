@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+// Codes of sub-block scales to floats with VBMI: one instruction takes eight
+// bits from anywhere in eight bytes to a lane, and codes of up to five bits are
+// looked up in a table of floats, whose index may have anything above its bits.
+#if defined(NIBBLE_SIMD_SCALE_CODES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_SIMD_SCALE_CODES_INL_H_
+#undef NIBBLE_SIMD_SCALE_CODES_INL_H_
+#else
+#define NIBBLE_SIMD_SCALE_CODES_INL_H_
+#endif
+
+#include "hwy/highway.h"
+#include "nibble/formats/format.h"
+#include "nibble/simd/index64-inl.h"
+#include "nibble/simd/numbers-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nibble {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Where the bits of codes kG .. kG + kLanes - 1 are, counted from the first
+// byte of their member.
+template <class Node>
+struct CodeBits {
+  static constexpr bool kHas = false;
+};
+template <class Pos, int kWidth, auto kM>
+struct CodeBitsAt {
+  static constexpr bool kHas = true;
+  static constexpr auto kMember = kM;
+  static constexpr int kBits = kWidth;
+  static constexpr size_t kBytes = formats::MemberBytes(kM);
+  static constexpr size_t At(size_t e) {
+    return 8 * Pos::Byte(e) + static_cast<size_t>(Pos::Shift(e));
+  }
+};
+template <int kBits, int kRun, auto kM, class O>
+struct CodeBits<formats::Field<kBits, kRun, kM, O>>
+    : CodeBitsAt<formats::FieldPos<kBits, kRun, O>, kBits, kM> {};
+template <int kShift, int kFirst>
+struct WholeBytes {
+  static constexpr size_t Byte(size_t e) { return kFirst + e; }
+  static constexpr int Shift(size_t) { return kShift; }
+};
+template <int kBits, int kShift, auto kM, int kFirst>
+struct CodeBits<formats::Bits<kBits, kShift, kM, kFirst>>
+    : CodeBitsAt<WholeBytes<kShift, kFirst>, kBits, kM> {};
+
+// How they come to their lanes.
+template <class Source, size_t kG, size_t kLanes>
+struct CodeWindow {
+  static constexpr size_t FirstByte() {
+    size_t first = Source::At(kG);
+    for (size_t i = 1; i < kLanes; ++i) {
+      first = HWY_MIN(first, Source::At(kG + i));
+    }
+    return first / 8;
+  }
+  static constexpr size_t EndByte() {
+    size_t end = 0;
+    for (size_t i = 0; i < kLanes; ++i) {
+      end = HWY_MAX(end, Source::At(kG + i) + Source::kBits);
+    }
+    return (end + 7) / 8;
+  }
+  static constexpr bool EachItsByte() {
+    for (size_t i = 1; i < kLanes; ++i) {
+      if (Source::At(kG + i) != Source::At(kG) + 8 * i) return false;
+    }
+    return true;
+  }
+  static constexpr size_t kSpan = EndByte() - FirstByte();
+  // So many bytes, repeated; four come without a shuffle.
+  static constexpr size_t kBytes = Source::kBytes >= 8 && kSpan > 4 ? 8
+                                   : Source::kBytes >= 4            ? 4
+                                   : Source::kBytes >= 2            ? 2
+                                                                    : 1;
+  static constexpr size_t kFrom =
+      HWY_MIN(FirstByte(), Source::kBytes - HWY_MIN(kBytes, Source::kBytes));
+  static constexpr bool kFits =
+      Source::kBytes >= kBytes && EndByte() <= kFrom + kBytes;
+  static constexpr bool kPromotes = !kFits && EachItsByte();
+};
+template <class Source, size_t kG, size_t kLanes, int kTo>
+struct CodeDistances {
+  using Window = CodeWindow<Source, kG, kLanes>;
+  alignas(64) uint8_t from[4 * kLanes] = {};
+  constexpr CodeDistances() {
+    for (size_t i = 0; i < kLanes; ++i) {
+      from[4 * i + kTo / 8] = static_cast<uint8_t>(
+          (Source::At(kG + i) + 64 - 8 * Window::kFrom - kTo % 8) % 64);
+    }
+  }
+};
+
+// Codes [kG, kG + lanes) of a node: indices in 32-bit lanes, whose lowest kBits
+// bits from bit kTo on count, and what an index means.
+template <class Node, size_t kG, size_t kLanes>
+struct CodeIndex {
+  using Source = CodeBits<Node>;
+  static constexpr bool Has() {
+    if constexpr (kVbmi && kLanes >= 8 && Source::kHas) {
+      using Window = CodeWindow<Source, kG, kLanes>;
+      return Window::kFits || Window::kPromotes;
+    } else {
+      return false;
+    }
+  }
+  static constexpr bool kHas = Has();
+  static constexpr int Bits() {
+    if constexpr (Source::kHas) return Source::kBits;
+    return 0;
+  }
+  static constexpr int kBits = Bits();
+  static constexpr int Meaning(int index) { return index; }
+
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL  // kVbmi
+  static HWY_INLINE __m512i Multishift(__m512i from, __m512i v) {
+    return _mm512_multishift_epi64_epi8(from, v);
+  }
+  static HWY_INLINE __m256i Multishift(__m256i from, __m256i v) {
+    return _mm256_multishift_epi64_epi8(from, v);
+  }
+  template <int kTo, class D32, class X>
+  static HWY_INLINE hn::Vec<D32> At(D32 d32, const X* HWY_RESTRICT x) {
+    using Window = CodeWindow<Source, kG, kLanes>;
+    const hn::Repartition<uint8_t, D32> d8;
+    const uint8_t* HWY_RESTRICT p = x->*Source::kMember;
+    if constexpr (Window::kFits) {
+      static constexpr CodeDistances<Source, kG, kLanes, kTo> kDistances;
+      const auto v = RepeatBytes<Window::kBytes>(d8, p + Window::kFrom);
+      const auto from = hn::Load(d8, kDistances.from);
+      return hn::BitCast(d32,
+                         hn::Vec<decltype(d8)>{Multishift(from.raw, v.raw)});
+    } else {
+      const hn::Rebind<uint8_t, D32> bytes;
+      constexpr int kShift = static_cast<int>(Source::At(kG) % 8) - kTo;
+      const auto v =
+          hn::PromoteTo(d32, hn::LoadU(bytes, p + Source::At(kG) / 8));
+      if constexpr (kShift > 0) return hn::ShiftRight<kShift>(v);
+      if constexpr (kShift < 0) return hn::ShiftLeft<-kShift>(v);
+      return v;
+    }
+  }
+#endif
+};
+// Two fields, the lower bits first.
+template <class A, class B, size_t kG, size_t kLanes>
+struct CodePair {
+  using Low = CodeIndex<A, kG, kLanes>;
+  using High = CodeIndex<B, kG, kLanes>;
+  static constexpr bool kHas = Low::kHas && High::kHas;
+  static constexpr int kBits = Low::kBits + High::kBits;
+  template <int kTo, class D32, class X>
+  static HWY_INLINE hn::Vec<D32> At(D32 d32, const X* HWY_RESTRICT x) {
+    constexpr int kMiddle = kTo + Low::kBits;
+    return hn::BitwiseIfThenElse(hn::Set(d32, (1u << kMiddle) - 1),
+                                 Low::template At<kTo>(d32, x),
+                                 High::template At<kMiddle>(d32, x));
+  }
+};
+template <class A, int k, class B, size_t kG, size_t kLanes>
+struct CodeIndex<formats::Or<A, formats::Shl<k, B>>, kG, kLanes>
+    : CodePair<A, B, kG, kLanes> {
+  using Base = CodePair<A, B, kG, kLanes>;
+  static constexpr bool kHas = Base::kHas && k == Base::Low::kBits;
+  static constexpr int Meaning(int index) { return index; }
+};
+template <class E, class Sign, size_t kG, size_t kLanes>
+struct CodeIndex<formats::SignedBy<E, Sign>, kG, kLanes>
+    : CodePair<E, Sign, kG, kLanes> {
+  using Low = CodeIndex<E, kG, kLanes>;
+  static constexpr int Meaning(int index) {
+    const int low = index % (1 << Low::kBits);
+    return index == low ? low : ~low;
+  }
+};
+template <class E, uint64_t... kWords, size_t kG, size_t kLanes>
+struct CodeIndex<formats::Lut<E, kWords...>, kG, kLanes>
+    : CodeIndex<E, kG, kLanes> {
+  using Index = CodeIndex<E, kG, kLanes>;
+  static constexpr bool kHas = Index::kHas && Index::kBits <= 5;
+  static constexpr int Meaning(int index) {
+    return formats::LutEntries<kWords...>::At(Index::Meaning(index));
+  }
+};
+
+// The floats that indices stand for, times kStep, plus kBase.
+template <class Index, int kStep, int kBase>
+struct CodeFloats {
+  alignas(64) float at[32] = {};
+  constexpr CodeFloats() {
+    for (int i = 0; i < 32; ++i) {
+      at[i] = static_cast<float>(
+          kStep * Index::Meaning(i % (1 << Index::kBits)) + kBase);
+    }
+  }
+};
+
+// kStep * code + kBase, for codes [kG, kG + lanes) of a node with CodeIndex.
+template <class Index, int kStep, int kBase, class DF, class X>
+HWY_INLINE hn::Vec<DF> ScaledCodes(DF df, const X* HWY_RESTRICT x) {
+  const hn::RebindToUnsigned<DF> du;
+  if constexpr (Index::kBits <= 5) {
+    const auto v = Index::template At<0>(du, x);
+    static constexpr CodeFloats<Index, kStep, kBase> kFloats;
+    const hn::CappedTag<float, 16> dt;
+    const hn::RebindToUnsigned<decltype(dt)> dw;
+    const auto index = hn::IndicesFromVec(dt, hn::ResizeBitCast(dw, v));
+    if constexpr (Index::kBits <= 4) {
+      return hn::ResizeBitCast(
+          df, hn::TableLookupLanes(hn::Load(dt, kFloats.at), index));
+    } else {
+      return hn::ResizeBitCast(
+          df, hn::TwoTablesLookupLanes(dt, hn::Load(dt, kFloats.at),
+                                       hn::Load(dt, kFloats.at + 16), index));
+    }
+  } else {
+    // A code in the mantissa of 2^15, so that all is exact.
+    constexpr float kOne = 32768.0f;
+    static_assert(Index::kBits <= 8, "a byte of every lane");
+    const auto code = hn::And(Index::template At<8>(du, x),
+                              hn::Set(du, ((1u << Index::kBits) - 1) << 8));
+    const auto sum =
+        hn::BitCast(df, hn::Or(code, hn::BitCast(du, hn::Set(df, kOne))));
+    if constexpr (kStep == 1) {
+      return hn::Sub(sum, hn::Set(df, kOne - static_cast<float>(kBase)));
+    } else {
+      return hn::MulAdd(sum, hn::Set(df, static_cast<float>(kStep)),
+                        hn::Set(df, static_cast<float>(kBase) - kOne * kStep));
+    }
+  }
+}
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble
+HWY_AFTER_NAMESPACE();
+
+#endif  // NIBBLE_SIMD_SCALE_CODES_INL_H_
