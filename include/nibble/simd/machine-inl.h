@@ -251,19 +251,39 @@ struct Simd {
     }
   }
 
-  // -- One stored bit per element (Q5_0's high bits): of runs of sixteen elements,
-  // put together in a general register unless they are neighbours.
-  template <size_t kE, auto kM, class X>
-  static HWY_INLINE hn::Mask<D8> StoredBits(const X* HWY_RESTRICT x) {
+  // -- One stored bit per element (Q5_0's high bits), of runs of sixteen elements.
+  template <class Map>
+  static constexpr bool IsOneRun() {
+    return Map::Element(kN - 1) - Map::Element(0) == kN - 1 &&
+           Map::OneBlock(kN);
+  }
+  template <size_t kE, int kAt, auto kM, class X>
+  static HWY_INLINE V ExpandBits(const X* HWY_RESTRICT x) {
     using Map = FieldMap<formats::Field<1, 1, kM>, Order, kE>;
+    const D8 d8;
+    const auto bit = hn::Set(d8, uint8_t{1} << kAt);
     const auto run = [x](size_t i) {
       const size_t e = Map::Element(i);
       return (x[e / Map::kElems].*kM) + e % Map::kElems / 8;
     };
-    if constexpr (Map::Element(kN - 1) - Map::Element(0) == kN - 1 &&
-                  Map::OneBlock(kN)) {
-      return hn::LoadMaskBits(D8(), run(0));
-    } else {
+    if constexpr (IsOneRun<Map>()) {
+      return hn::IfThenElseZero(hn::LoadMaskBits(d8, run(0)), bit);
+    } else if constexpr (kN == 32) {
+      static constexpr BitMap<Map> kMap;
+      static_assert(formats::MemberBytes(kM) == 4, "a word per block");
+      const hn::Full128<uint32_t> d32;
+      const auto word = [&](size_t lane) HWY_ATTR {
+        return hn::BitCast(
+            hn::Full128<uint8_t>(),
+            hn::Set(d32,
+                    formats::Load32(x[Map::Element(lane) / Map::kElems].*kM)));
+      };
+      const auto bytes =
+          hn::TableLookupBytes(hn::Combine(d8, word(16), word(0)),
+                               hn::Load(d8, kMap.byte));
+      return hn::IfThenElseZero(hn::TestBit(bytes, hn::Load(d8, kMap.bit)),
+                                bit);
+    } else {  // put together in a general register
       uint64_t bits = 0;
       HWY_UNROLL(4)
       for (size_t i = 0; i < kN; i += 16) {
@@ -271,14 +291,21 @@ struct Simd {
       }
       uint8_t bytes[8];
       memcpy(bytes, &bits, sizeof(bytes));
-      return hn::LoadMaskBits(D8(), bytes);
+      return hn::IfThenElseZero(hn::LoadMaskBits(d8, bytes), bit);
     }
   }
-  template <size_t kE, int kAt, auto kM, class X>
-  static HWY_INLINE V ExpandBits(const X* HWY_RESTRICT x) {
-    return hn::IfThenElseZero(StoredBits<kE, kM>(x),
-                              hn::Set(D8(), uint8_t{1} << kAt));
-  }
+  // Which byte of its member every lane's bit is in, and which bit it is.
+  template <class Map>
+  struct BitMap {
+    alignas(64) uint8_t byte[kN] = {}, bit[kN] = {};
+    constexpr BitMap() {
+      for (size_t i = 0; i < kN; ++i) {
+        const size_t e = Map::Element(i) % Map::kElems;
+        byte[i] = static_cast<uint8_t>(e / 8);
+        bit[i] = static_cast<uint8_t>(1u << (e % 8));
+      }
+    }
+  };
 
   // -- Two stored bits per element, in element order (Q2_0): a byte per 32-bit
   // lane, whose fields shifts and masks move to bytes of their own.

@@ -97,6 +97,14 @@ struct ChunkDot {
           odd(hn::Zero(DF())),
           correction(hn::Zero(DS())) {}
   };
+  // What is left to add up at the end of a row.
+  static HWY_INLINE VF Total(const Sums& sums) {
+    const DF df;
+    const VF products = hn::Add(sums.even, sums.odd);
+    if constexpr (!kHasCorrection) return products;
+    return hn::MulAdd(hn::ZeroExtendResizeBitCast(df, DS(), sums.correction),
+                      hn::Set(df, kCorrectionFactor), products);
+  }
   template <size_t kTokens>
   struct Scales {
     alignas(64) float at[kTokens][kGroups];
@@ -333,42 +341,48 @@ struct ChunkDot {
   }
 };
 
-// One row times tokens [0, sizeof...(kT)) of y.
+// A row times tokens [0, sizeof...(kT)) of x.
 template <class F, size_t... kT>
-HWY_NOINLINE void MatvecRow(std::index_sequence<kT...> tokens,
-                            const uint8_t* HWY_RESTRICT row, size_t cols,
-                            const Int8RowChunk* HWY_RESTRICT y,
-                            float* HWY_RESTRICT out, size_t out_stride) {
+HWY_INLINE void MatvecRow(std::index_sequence<kT...> tokens,
+                          const uint8_t* HWY_RESTRICT row, size_t cols,
+                          const Int8RowChunk* HWY_RESTRICT x,
+                          float* HWY_RESTRICT out, size_t out_stride) {
   using Dot = ChunkDot<F>;
   using Block = typename F::Block;
   constexpr size_t kBytes = kChunk / F::kBlock * sizeof(Block);
   const typename Dot::DF df;
-  const typename Dot::DS ds;
   const size_t chunks = ChunksOf(cols);
   typename Dot::Sums sums[sizeof...(kT)];
   const uint8_t* HWY_RESTRICT p = row + F::kRowHeader;
   for (size_t c = 0; c < cols / kChunk; ++c, p += kBytes) {
     PrefetchWeights(p, kBytes);
-    Dot::Run(tokens, reinterpret_cast<const Block*>(p), y + c, chunks, sums);
+    Dot::Run(tokens, reinterpret_cast<const Block*>(p), x + c, chunks, sums);
   }
   if constexpr (F::kBlock < kChunk) {
     const size_t left = cols % kChunk / F::kBlock * sizeof(Block);
     if (left != 0) {  // missing blocks: zeros, as their activations are
       HWY_ALIGN uint8_t tail[kBytes] = {};
       memcpy(tail, p, left);
-      Dot::Run(tokens, reinterpret_cast<const Block*>(tail), y + chunks - 1,
+      Dot::Run(tokens, reinterpret_cast<const Block*>(tail), x + chunks - 1,
                chunks, sums);
     }
   }
   const float factor = F::kFactor * formats::Reader<F>::RowScale(row);
-  const auto total = [&](const typename Dot::Sums& s) {
-    float sum = hn::ReduceSum(df, hn::Add(s.even, s.odd));
-    if constexpr (Dot::kHasCorrection) {
-      sum += Dot::kCorrectionFactor * hn::ReduceSum(ds, s.correction);
-    }
-    return sum * factor;
-  };
-  ((out[kT * out_stride] = total(sums[kT])), ...);
+  ((out[kT * out_stride] = hn::ReduceSum(df, Dot::Total(sums[kT])) * factor),
+   ...);
+}
+
+// Rows [begin, end) times tokens [t, t + kCount): all of them in one function,
+// since constants take long to load (AVX3_SPR, 4096 columns: 4 to 8 %).
+template <class F, size_t kCount>
+HWY_NOINLINE void MatvecSomeTokens(const MatvecArgs& args, size_t begin,
+                                   size_t end, size_t t) {
+  for (size_t r = begin; r < end; ++r) {
+    MatvecRow<F>(std::make_index_sequence<kCount>(),
+                 args.weights + r * args.stride_bytes, args.cols,
+                 args.x + t * ChunksOf(args.cols),
+                 args.y + t * args.y_stride + r, args.y_stride);
+  }
 }
 
 // Tokens that meet a row's codes at a time. Every count up to six where there are
@@ -379,16 +393,15 @@ inline constexpr size_t kMaxTokens = HWY_ARCH_X86 && HWY_TARGET > HWY_AVX2 ? 1
                                      : kNativeU8I8                         ? 6
                                                                            : 4;
 
-// The next tokens of a row, as many at a time as there are, up to kCount.
+// The same, for a count known at run time.
 template <class F, size_t kCount>
-HWY_INLINE void MatvecTokens(const MatvecArgs& args, size_t r, size_t t,
-                             size_t left) {
+HWY_INLINE void MatvecTokens(const MatvecArgs& args, size_t begin, size_t end,
+                             size_t t, size_t count) {
   if constexpr (kCount > 0) {
-    if (left < kCount) return MatvecTokens<F, kCount - 1>(args, r, t, left);
-    MatvecRow<F>(std::make_index_sequence<kCount>(),
-                 args.weights + r * args.stride_bytes, args.cols,
-                 args.x + t * ChunksOf(args.cols),
-                 args.y + t * args.y_stride + r, args.y_stride);
+    if (count < kCount) {
+      return MatvecTokens<F, kCount - 1>(args, begin, end, t, count);
+    }
+    MatvecSomeTokens<F, kCount>(args, begin, end, t);
   }
 }
 
@@ -396,6 +409,9 @@ HWY_INLINE void MatvecTokens(const MatvecArgs& args, size_t r, size_t t,
 // they add in the same order: a token's results do not depend on its company.
 template <class F>
 void MatvecRows(const MatvecArgs& args) {
+  if (args.tokens <= kMaxTokens) {
+    return MatvecTokens<F, kMaxTokens>(args, 0, args.rows, 0, args.tokens);
+  }
   for (size_t r = 0; r < args.rows; ++r) {
     for (size_t t = 0; t < args.tokens;) {
       const size_t left = args.tokens - t;
@@ -403,7 +419,7 @@ void MatvecRows(const MatvecArgs& args) {
       const size_t count = left > kMaxTokens && left < 2 * kMaxTokens
                                ? (left + 1) / 2
                                : HWY_MIN(left, kMaxTokens);
-      MatvecTokens<F, kMaxTokens>(args, r, t, count);
+      MatvecTokens<F, kMaxTokens>(args, r, r + 1, t, count);
       t += count;
     }
   }
