@@ -89,6 +89,11 @@ HWY_INLINE uint64_t EightBytes(const uint8_t* HWY_RESTRICT chunk,
                                          : *p;
     word |= piece << (8 * i);
   }
+#if HWY_COMPILER_GCC_ACTUAL && HWY_ARCH_X86_64
+  // Or pieces of both words are put together in vectors, which takes twice as
+  // many instructions (AVX2, Q4_1 from L2: 32 -> 41 Gweights/s).
+  asm("" : "+r"(word));
+#endif
   return word;
 }
 

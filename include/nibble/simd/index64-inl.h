@@ -13,6 +13,7 @@
 #endif
 
 #include <type_traits>
+#include <utility>
 
 #include "hwy/highway.h"
 #include "nibble/formats/format.h"
@@ -31,6 +32,11 @@ struct Simd;
 template <class FieldNode, class Order, size_t kE, int kAt = 0>
 struct FieldMap;
 
+template <int... k>
+struct LaneConstants {
+  alignas(64) static constexpr uint32_t at[] = {static_cast<uint32_t>(k)...};
+};
+
 // Positions [kE, kE + 64) of a chunk.
 template <class D8, class Order, size_t kE>
 struct Index64 {
@@ -43,52 +49,94 @@ struct Index64 {
   template <int kBits>
   static constexpr bool kPlanes = std::is_same<Order, PlaneOrder<kBits>>::value;
 
-  // Shifts that bring the lowest bit of a code to bit `at`, not counting those
-  // by lane: they are the same for several vectors.
+  // A code is the field Low, and High above it if there is one.
   template <class Node>
-  static constexpr int Shifts(Node, int /*at*/) {
+  struct Parts {
+    using Low = Node;
+    static constexpr int kLow = formats::Width<Node>::value, kHigh = 0;
+  };
+  template <class A, int k, class B>
+  struct Parts<formats::Or<A, formats::Shl<k, B>>> {
+    using Low = A;
+    using High = B;
+    static constexpr int kLow = k, kHigh = formats::Width<B>::value;
+  };
+
+  // What it costs to have the lowest bit of a field at bit `at`: nothing if it is
+  // there. Shifts by four are most likely shared with other vectors, and those by
+  // lane are always, unless lane 0 has the longest way to go.
+  template <class Node>
+  static constexpr int Cost(Node, int /*at*/) {
     return kNever;
   }
   template <int kBits, int kRun, auto kM, class O>
-  static constexpr int Shifts(formats::Field<kBits, kRun, kM, O>, int at) {
-    using Map = FieldMap<formats::Field<kBits, kRun, kM, O>, Order, kE, 0>;
+  static constexpr int Cost(formats::Field<kBits, kRun, kM, O>, int at) {
+    using Map = FieldMap<formats::Field<kBits, kRun, kM, O>, Order, kE>;
     if (kBits == 8 || (kRun == 1 && !kPlanes<kBits>)) return kNever;
     for (size_t i = 0; i < kN; ++i) {
       if (Map::Right(i) < Map::Right(0)) return kNever;
     }
-    return Map::Right(0) == at ? 0 : 1;
-  }
-  template <class A, int k, class B>
-  static constexpr int Shifts(formats::Or<A, formats::Shl<k, B>>, int at) {
-    return Shifts(A(), at) + Shifts(B(), at + k);
+    const int right = Map::Right(0) - at;
+    return right == 0 ? 0 : right == 4 || right == -4 ? 2 : 3;
   }
   template <class E>
-  static constexpr int Shifts(formats::Gray<E>, int at) {
-    return Shifts(E(), at);
+  static constexpr int Cost(formats::Gray<E>, int at) {
+    return Cost(E(), at);
   }
 
-  // The bit at which a code of `width` bits costs least.
+  // Where among the six bits of an index the parts of a code go.
+  struct Places {
+    int low = 0, high = 0, cost = kNever;
+  };
   template <class Node>
-  static constexpr int Best(Node node, int width) {
-    int best = 0;
-    for (int at = 1; at + width <= 6; ++at) {
-      if (Shifts(node, at) < Shifts(node, best)) best = at;
+  static constexpr Places PlacesAt(int low, int high) {
+    using P = Parts<Node>;
+    Places places{low, high, Cost(typename P::Low(), low)};
+    if constexpr (P::kHigh != 0) {
+      places.cost += Cost(typename P::High(), high);
+    }
+    return places;
+  }
+  template <class Node>
+  static constexpr Places Best() {
+    using P = Parts<Node>;
+    Places best;
+    for (int low = 0; low + P::kLow <= 6; ++low) {
+      for (int high = 0; high + P::kHigh <= 6; ++high) {
+        if (high < low + P::kLow && low < high + P::kHigh) continue;
+        const Places places = PlacesAt<Node>(low, high);
+        if (places.cost < best.cost) best = places;
+      }
     }
     return best;
   }
   template <class Node>
-  static constexpr bool Possible(Node node) {
-    return kHas && Shifts(node, 0) < kNever;
+  static constexpr bool Possible() {
+    if constexpr (kHas) return Best<Node>().cost < kNever;
+    return false;
+  }
+  // Is that less work than bringing the code to bit `at` and masking it?
+  template <class Node>
+  static constexpr bool IsCheaper(int at) {
+    if constexpr (Possible<Node>()) {
+      return Best<Node>().cost <
+             PlacesAt<Node>(at, at + Parts<Node>::kLow).cost;
+    }
+    return false;
   }
 
-  // Entry i of a table for codes at bit kAt. `Entries` has 1 << kWidth.
-  template <class Entries, int kAt, int kWidth, int kFlip>
+  // `Entries` by what an index holds.
+  template <class Entries, class Node, int kFlip>
   struct Table {
     alignas(64) uint8_t bytes[64] = {};
     constexpr Table() {
+      using P = Parts<Node>;
+      constexpr Places kPlaces = Best<Node>();
       for (int i = 0; i < 64; ++i) {
-        const int code = (i >> kAt) % (1 << kWidth);
-        bytes[i] = static_cast<uint8_t>(Entries::At(code) ^ kFlip);
+        const int low = (i >> kPlaces.low) % (1 << P::kLow);
+        const int high = (i >> kPlaces.high) % (1 << P::kHigh);
+        bytes[i] = static_cast<uint8_t>(
+            Entries::At(low | (high << P::kLow)) ^ kFlip);
       }
     }
   };
@@ -98,61 +146,63 @@ struct Index64 {
     static constexpr int At(int i) { return i << kTo; }
   };
 
-  template <class Entries, int kWidth, int kFlip, class Node, class X>
-  static HWY_INLINE V Lookup(Node node, const X* HWY_RESTRICT x) {
-    constexpr int kAt = Best(Node(), kWidth);
-    static constexpr Table<Entries, kAt, kWidth, kFlip> kTable;
+  template <class Entries, int kFlip, class Node, class X>
+  static HWY_INLINE V Lookup(Node, const X* HWY_RESTRICT x) {
+    static constexpr Table<Entries, Node, kFlip> kTable;
     const D8 d8;
     return hn::TableLookupLanes(hn::Load(d8, kTable.bytes),
-                                hn::IndicesFromVec(d8, Bits<kAt>(node, x)));
+                                hn::IndicesFromVec(d8, Index<Node>(x)));
   }
 
  private:
-  // The code at bit kAt, with anything around it.
+  template <class Node, class X>
+  static HWY_INLINE V Index(const X* HWY_RESTRICT x) {
+    using P = Parts<Node>;
+    constexpr Places kPlaces = Best<Node>();
+    const V low = Moved<kPlaces.low>(typename P::Low(), x);
+    if constexpr (P::kHigh == 0) {
+      return low;
+    } else {
+      constexpr int kMask = ((1 << P::kLow) - 1) << kPlaces.low;
+      return hn::BitwiseIfThenElse(
+          hn::Set(D8(), static_cast<uint8_t>(kMask)), low,
+          Moved<kPlaces.high>(typename P::High(), x));
+    }
+  }
+  // A field at bit kAt, with anything around it.
+  template <int kAt, int kBits, int kRun, auto kM, class O, class X>
+  static HWY_INLINE V Moved(formats::Field<kBits, kRun, kM, O>,
+                            const X* HWY_RESTRICT x) {
+    using F = formats::Field<kBits, kRun, kM, O>;
+    return Shifted<kAt, FieldMap<F, Order, kE>>(
+        Simd<D8, Order>::template Raw<F, kE, kM>(D8(), x));
+  }
+  template <int kAt, int kBits, int kRun, auto kM, class O, class X>
+  static HWY_INLINE V Moved(formats::Gray<formats::Field<kBits, kRun, kM, O>>,
+                            const X* HWY_RESTRICT x) {
+    using F = formats::Field<kBits, kRun, kM, O>;
+    return Shifted<kAt, FieldMap<F, Order, kE>>(
+        Simd<D8, Order>::template RawGray<F, kE, kM>(x));
+  }
   template <int kAt, class Map>
   static HWY_INLINE V Shifted(V v) {
     const D8 d8;
     const hn::Repartition<uint32_t, D8> d32;
     auto w = hn::BitCast(d32, v);
     if constexpr (!Map::UniformShift(kN)) {
-      static constexpr LaneDistances<Map> kDistances;
-      w = hn::Shr(w, hn::Load(d32, kDistances.right));
+      w = hn::Shr(w, Distances<Map>(std::make_index_sequence<16>()));
     }
     constexpr int kRight = Map::Right(0) - kAt;
     if constexpr (kRight > 0) w = hn::ShiftRight<kRight>(w);
     if constexpr (kRight < 0) w = hn::ShiftLeft<-kRight>(w);
     return hn::BitCast(d8, w);
   }
-  // How much further than in lane 0.
-  template <class Map>
-  struct LaneDistances {
-    alignas(64) uint32_t right[16] = {};
-    constexpr LaneDistances() {
-      for (size_t i = 0; i < 16; ++i) {
-        right[i] = static_cast<uint32_t>(Map::Right(4 * i) - Map::Right(0));
-      }
-    }
-  };
-  template <int kAt, int kBits, int kRun, auto kM, class O, class X>
-  static HWY_INLINE V Bits(formats::Field<kBits, kRun, kM, O>,
-                           const X* HWY_RESTRICT x) {
-    using F = formats::Field<kBits, kRun, kM, O>;
-    return Shifted<kAt, FieldMap<F, Order, kE, 0>>(
-        Simd<D8, Order>::template Raw<F, kE, kM>(D8(), x));
-  }
-  template <int kAt, int kBits, int kRun, auto kM, class O, class X>
-  static HWY_INLINE V Bits(formats::Gray<formats::Field<kBits, kRun, kM, O>>,
-                           const X* HWY_RESTRICT x) {
-    using F = formats::Field<kBits, kRun, kM, O>;
-    return Shifted<kAt, FieldMap<F, Order, kE, 0>>(
-        Simd<D8, Order>::template RawGray<F, kE, kM>(x));
-  }
-  template <int kAt, class A, int k, class B, class X>
-  static HWY_INLINE V Bits(formats::Or<A, formats::Shl<k, B>>,
-                           const X* HWY_RESTRICT x) {
-    constexpr int kLow = (1 << (kAt + k)) - 1;
-    return hn::BitwiseIfThenElse(hn::Set(D8(), static_cast<uint8_t>(kLow)),
-                                 Bits<kAt>(A(), x), Bits<kAt + k>(B(), x));
+  // How much further lanes have to go than lane 0: the same constants for every
+  // vector of which that is the same.
+  template <class Map, size_t... kI>
+  static HWY_INLINE auto Distances(std::index_sequence<kI...>) {
+    return hn::Load(hn::Repartition<uint32_t, D8>(),
+                    LaneConstants<(Map::Right(4 * kI) - Map::Right(0))...>::at);
   }
 };
 

@@ -329,11 +329,11 @@ struct Simd {
   static HWY_INLINE V Eval(formats::Field<kBits, kRun, kM, O> f,
                            const X* HWY_RESTRICT x) {
     using Index = Index64<D8, Order, kE>;
-    constexpr bool kApart =
-        kRun == 1 && !Index::template kPlanes<kBits>;
-    if constexpr (IsCheaper<Index>(f, kAt)) {
+    constexpr bool kApart = kRun == 1 && !Index::template kPlanes<kBits>;
+    using F = formats::Field<kBits, kRun, kM, O>;
+    if constexpr (Index::template IsCheaper<F>(kAt)) {
       using Itself = typename Index::template Itself<kAt>;
-      return Index::template Lookup<Itself, kBits, 0>(f, x);
+      return Index::template Lookup<Itself, 0>(f, x);
     } else if constexpr (kApart && kBits == 2) {
       return ExpandPairs<kE, kAt, kM>(x);
     } else if constexpr (kApart) {
@@ -341,7 +341,7 @@ struct Simd {
       return ExpandBits<kE, kAt, kM>(x);
     } else {
       const V v = Moved<kE, kAt>(f, x);
-      using Map = FieldMap<formats::Field<kBits, kRun, kM, O>, Order, kE, kAt>;
+      using Map = FieldMap<F, Order, kE, kAt>;
       if constexpr (kBits == 8 || !NeedsMask<Map>(kBits, kAt)) {
         return v;
       } else {
@@ -358,10 +358,9 @@ struct Simd {
             class X>
   static HWY_INLINE V Eval(formats::Or<A, B> f, const X* HWY_RESTRICT x) {
     using Index = Index64<D8, Order, kE>;
-    if constexpr (IsCheaper<Index>(f, kAt)) {
+    if constexpr (Index::template IsCheaper<formats::Or<A, B>>(kAt)) {
       using Itself = typename Index::template Itself<kAt>;
-      constexpr int kBits = formats::Width<formats::Or<A, B>>::value;
-      return Index::template Lookup<Itself, kBits, 0>(f, x);
+      return Index::template Lookup<Itself, 0>(f, x);
     } else {
       return OrNext<kE, kAt>(Eval<kE, kAt>(A(), x), B(), x);
     }
@@ -381,9 +380,8 @@ struct Simd {
                            const X* HWY_RESTRICT x) {
     using Entries = formats::LutEntries<kWords...>;
     using Index = Index64<D8, Order, kE>;
-    if constexpr (Index::Possible(E())) {
-      constexpr int kWidth = formats::Width<E>::value;
-      return Index::template Lookup<Entries, kWidth, kBias ? 0x80 : 0>(E(), x);
+    if constexpr (Index::template Possible<E>()) {
+      return Index::template Lookup<Entries, kBias ? 0x80 : 0>(E(), x);
     } else {
       return Lookup<Entries, kBias>(Eval<kE>(E(), x));
     }
@@ -450,19 +448,6 @@ struct Simd {
   }
 
  private:
-  // Is a lookup that takes a code from where it is cheaper than shifts?
-  template <class Index, class Node>
-  static constexpr bool IsCheaper(Node node, int at) {
-    if constexpr (Index::Possible(Node())) {
-      constexpr int kWidth = formats::Width<Node>::value;
-      return kWidth <= 6 &&
-             Index::Shifts(node, Index::Best(node, kWidth)) <
-                 Index::Shifts(node, at);
-    } else {
-      return false;
-    }
-  }
-
   // Members of pairs: sixteen-entry lookups of either half of the grid.
   template <class Grid, uint8_t kFlip>
   struct PairTables {
