@@ -222,6 +222,32 @@ TEST_CASE("extreme codes and activations do not saturate") {
   });
 }
 
+// A row per code of a block's scales. Activations of 2^40 keep the products of
+// subnormal scales normal; powers of two beyond 2^32 would leave the floats.
+TEST_CASE("every code of a scale") {
+  ForEachTarget([] {
+    ForEachFormat([](auto format) {
+      using F = typename decltype(format)::Format;
+      using Kind = typename formats::ScaleOf<F>::type;
+      if constexpr (Kind::kCoded) {
+        const size_t cols = 512, codes = Kind::kPerSub ? 256 : 160;
+        Problem<F> p(format, codes, cols, 1, 0, 61);
+        std::vector<float> x = RandomActivations(cols, 62);
+        for (float& v : x) v = std::ldexp(v, 40);
+        p.Pack(x);
+        for (size_t code = 0; code < codes; ++code) {
+          auto* blocks = reinterpret_cast<typename F::Block*>(
+              p.bytes.data() + 1 + code * p.stride);
+          for (size_t b = 0; b < cols / F::kBlock; ++b) {
+            memset(&blocks[b].d, static_cast<int>(code), sizeof(blocks[b].d));
+          }
+        }
+        RequireExpected(p, Multiply(p));
+      }
+    });
+  });
+}
+
 TEST_CASE("shares and lent threads write every row once, with the same bits") {
   ForEachTarget([] {
     ForEachFormat([](auto format) {
