@@ -22,6 +22,7 @@
 #include "nibble/simd/dot-inl.h"
 #include "nibble/simd/machine-inl.h"
 #include "nibble/simd/matvec_args.h"
+#include "nibble/simd/prefetch.h"
 #include "nibble/simd/scales-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -38,10 +39,8 @@ inline constexpr size_t kNearPrefetch = 1024;
 inline constexpr size_t kFarPrefetch = 8192;
 
 HWY_INLINE void PrefetchWeights(const uint8_t* p, size_t bytes) {
-  for (size_t i = 0; i < bytes; i += 64) {
-    __builtin_prefetch(p + kNearPrefetch + i, 0, 3);
-    __builtin_prefetch(p + kFarPrefetch + i, 0, 2);
-  }
+  Prefetch<CacheLevel::kL1>(p + kNearPrefetch, bytes);
+  Prefetch<CacheLevel::kL2>(p + kFarPrefetch, bytes);
 }
 
 // The products of one chunk (256 weights of one row) with several tokens.

@@ -13,6 +13,7 @@
 #include "nibble/simd/dot-inl.h"
 #include "nibble/simd/machine-inl.h"
 #include "nibble/simd/panel.h"
+#include "nibble/simd/prefetch.h"
 #include "nibble/simd/scales-inl.h"
 #include "nibble/simd/transpose-inl.h"
 
@@ -230,7 +231,7 @@ struct Int8Unpacker {
     for (size_t i = 0; i < 4; ++i) {
       const uint8_t* HWY_RESTRICT p =
           source.Row(r + i) + kPanelRows * source.stride_bytes + begin;
-      for (size_t b = 0; b < bytes; b += 64) __builtin_prefetch(p + b, 0, 2);
+      Prefetch<CacheLevel::kL2>(p, bytes);
     }
   }
 
