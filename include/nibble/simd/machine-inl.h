@@ -122,11 +122,21 @@ struct Simd {
       const hn::Half<D> dh;
       const auto lo = Raw<F, kE, kM>(dh, x);
       if constexpr (Map::SameHalves(n)) {
-        return hn::Combine(d, lo, lo);
+        return Twice(d, lo);
       } else {
         return hn::Combine(d, Raw<F, kE + n / 2, kM>(dh, x), lo);
       }
     }
+  }
+  // Both halves the same: AVX-512 loads that in one go, if it is asked to.
+  template <class D>
+  static HWY_INLINE hn::Vec<D> Twice(D d, hn::Vec<hn::Half<D>> half) {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+    if constexpr (HWY_MAX_LANES_D(D) == 64) {
+      return hn::Vec<D>{_mm512_broadcast_i64x4(half.raw)};
+    }
+#endif
+    return hn::Combine(d, half, half);
   }
   // Short runs of several blocks come with one shuffle of the 32 or 64 bytes
   // around them (VBMI); sixteen lanes whose bytes lie beyond are inserted.
