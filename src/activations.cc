@@ -109,15 +109,16 @@ Status PackTokens(ActivationLayout layout, const TokenRows& from,
 ActivationLayout ChooseActivationLayout(Type type, size_t tokens) noexcept {
   InitializeCpu();
   const ComputeKernels* kernels = FindComputeKernels(type);
-  if (kernels != nullptr) {
-    if (tokens >= kernels->crossover.tiles && UsesAmx()) {
-      return {ActivationKind::kBf16Panels, 0};
-    }
-    if (tokens >= kernels->crossover.panels) {
-      return {ActivationKind::kInt8Panels, 0};
-    }
+  if (kernels == nullptr) {  // not quantized
+    return {ActivationKind::kInt8Rows, LogicalOrder::kId};
   }
-  return {ActivationKind::kInt8Rows, ElementOrderOf(type).id};
+  if (tokens >= kernels->crossover.tiles && UsesAmx()) {
+    return {ActivationKind::kBf16Panels, 0};
+  }
+  if (tokens >= kernels->crossover.panels) {
+    return {ActivationKind::kInt8Panels, 0};
+  }
+  return {ActivationKind::kInt8Rows, kernels->order};
 }
 
 size_t PackedActivationBytes(ActivationLayout layout, size_t tokens,

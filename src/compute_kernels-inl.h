@@ -22,7 +22,7 @@ template <class F>
 constexpr ComputeKernels MakeComputeKernels() {
   ComputeKernels kernels = {};
   kernels.dequantize_row = &DequantizeRow<F>;
-  kernels.order = OrderOf<typename F::Codes>::type::kId;
+  kernels.order = MatvecMachine<typename F::Codes>::Order::kId;
   kernels.matvec = &MatvecRows<F>;
   kernels.panel_shape = PanelTraits<F>::kShape;
   kernels.unpack_int8 = &UnpackInt8Panel<F>;

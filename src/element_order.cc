@@ -11,9 +11,11 @@ constexpr PackedOrder OrderOfFormat() {
   return PackedOrderOf<typename OrderOf<typename F::Codes>::type>();
 }
 
-// The logical order first, then one entry per format.
+// Those that a target may choose, then one entry per format.
 constexpr PackedOrder kOrders[] = {
     PackedOrderOf<LogicalOrder>(),
+    PackedOrderOf<LaneOrder>(),
+    PackedOrderOf<PlaneOrder<2>>(),
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
   OrderOfFormat<formats::symbol>(),
 #include "nibble/formats/enabled.def"
@@ -21,16 +23,6 @@ constexpr PackedOrder kOrders[] = {
 };
 
 }  // namespace
-
-const PackedOrder& ElementOrderOf(Type type) noexcept {
-  const PackedOrder* order = kOrders;
-#define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
-  ++order;                                                       \
-  if (type == Type::k##symbol) return *order;
-#include "nibble/formats/enabled.def"
-#undef NIBBLE_FORMAT
-  return kOrders[0];
-}
 
 const PackedOrder* FindElementOrder(uint16_t id) noexcept {
   for (const PackedOrder& order : kOrders) {

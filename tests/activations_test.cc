@@ -7,6 +7,7 @@
 
 #include "nibble/float16.h"
 #include "nibble/simd/int8_row_chunk.h"
+#include "tests/element_order.h"
 #include "tests/for_each.h"
 #include "tests/guarded_bytes.h"
 #include "tests/random_rows.h"
@@ -15,8 +16,9 @@ namespace nibble {
 namespace {
 
 // The definition, one element at a time.
-template <class Order>
-std::vector<Int8RowChunk> Reference(const std::vector<float>& x) {
+template <class F>
+std::vector<Int8RowChunk> Reference(ActivationLayout layout,
+                                    const std::vector<float>& x) {
   std::vector<Int8RowChunk> chunks(ChunksOf(x.size()));
   std::vector<float> padded = x;
   padded.resize(chunks.size() * kChunk, 0.0f);
@@ -43,7 +45,9 @@ std::vector<Int8RowChunk> Reference(const std::vector<float>& x) {
         chunk.sum16[2 * g + h] = scale * static_cast<float>(sums[h]);
       }
     }
-    for (size_t i = 0; i < kChunk; ++i) chunk.q[i] = codes[Order::Logical(i)];
+    for (size_t i = 0; i < kChunk; ++i) {
+      chunk.q[i] = codes[ElementAt<F>(layout, i)];
+    }
   }
   return chunks;
 }
@@ -73,10 +77,9 @@ ActivationLayout RowsFor(Type type) {
 // Packs one token and compares with the definition, byte for byte.
 template <class F>
 void RequireReference(FormatCase<F> format, Type type, std::vector<float> x) {
-  using Order = typename OrderOf<typename F::Codes>::type;
   const std::vector<uint8_t> bytes = Stored(type, x);
-  const std::vector<Int8RowChunk> want = Reference<Order>(x);
   const ActivationLayout layout = RowsFor(format.type);
+  const std::vector<Int8RowChunk> want = Reference<F>(layout, x);
   const size_t size = PackedActivationBytes(layout, 1, x.size());
   REQUIRE(size == want.size() * sizeof(Int8RowChunk));
   AlignedBytes out(size + 1);

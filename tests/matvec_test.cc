@@ -5,11 +5,14 @@
 
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <utility>
+#include <vector>
 
 #include "nibble/dequantize.h"
 #include "nibble/matmul.h"
 #include "nibble/simd/int8_row_chunk.h"
+#include "tests/element_order.h"
 #include "tests/for_each.h"
 #include "tests/guarded_bytes.h"
 #include "tests/random_rows.h"
@@ -62,13 +65,14 @@ struct Problem {
 
 // Activation c of a token as the products see it.
 template <class F>
-double Activation(const Int8RowChunk* token, size_t c) {
-  using Order = typename OrderOf<typename F::Codes>::type;
-  static const std::vector<size_t> positions = [] {
-    std::vector<size_t> p(kChunk);
-    for (size_t i = 0; i < kChunk; ++i) p[Order::Logical(i)] = i;
-    return p;
-  }();
+double Activation(ActivationLayout layout, const Int8RowChunk* token,
+                  size_t c) {
+  static std::map<uint16_t, std::vector<size_t>> orders;
+  std::vector<size_t>& positions = orders[layout.order];
+  if (positions.empty()) {
+    positions.resize(kChunk);
+    for (size_t i = 0; i < kChunk; ++i) positions[ElementAt<F>(layout, i)] = i;
+  }
   const Int8RowChunk& chunk = token[c / kChunk];
   const size_t e = c % kChunk;
   return static_cast<double>(chunk.q[positions[e]]) *
@@ -101,7 +105,7 @@ Expected Expect(const Problem<F>& p, size_t r, size_t t) {
     const double scale = Reader<F>::Scale(block, row_scale, s);
     const double min = Reader<F>::Min(block, s);
     const int level = Reader<F>::Level(block, e);
-    const double y = Activation<F>(token, c);
+    const double y = Activation<F>(p.layout, token, c);
     expected.value += (scale * level - min) * y;
     const int size =
         std::abs(level) + 2 * std::abs(Reader<F>::Offset(block, s));

@@ -55,7 +55,7 @@ inline constexpr bool kIsPresent =
 
 // The fp16 bits of d.
 template <class F, size_t kAlign = 1>
-NIBBLE_HD uint16_t HalfBits(const typename F::Block& b) {
+NIBBLE_INLINE NIBBLE_HD uint16_t HalfBits(const typename F::Block& b) {
   using Nibbles = typename F::HalfNibbles;
   if constexpr (kIsPresent<Nibbles>) {
     using Q = AlignedQuad<kAlign>;

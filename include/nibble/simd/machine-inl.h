@@ -94,9 +94,17 @@ struct LaneShifts {
 #define NIBBLE_LOOKUP_INLINE HWY_INLINE
 #endif
 
+// What kBias adds to signed codes: the top bit, or what makes sums of bytes of
+// trellis codes again.
+template <class Codes>
+inline constexpr int kBiasOf = 128;
+template <int kGroup, class Index>
+inline constexpr int kBiasOf<formats::Trellis<kGroup, Index, false>> =
+    formats::TrellisGenerator::kZero;
+
 // Evaluates positions [kE, kE + lanes) of the 256-weight chunk that starts at
 // block x (several small blocks, or one of 256), in the element order `Order`.
-// kBias flips the top bit of signed codes: code + 128, for unsigned multiplies.
+// kBias makes signed codes unsigned, for unsigned multiplies: code + kBiasOf.
 template <class D8, class Order = LogicalOrder>
 struct Simd {
   using V = hn::Vec<D8>;
@@ -632,13 +640,15 @@ struct Simd {
     const V sums = SumQuads(
         TrellisQuads<kGroup, 0>(seeds), TrellisQuads<kGroup, 1>(seeds),
         TrellisQuads<kGroup, 2>(seeds), TrellisQuads<kGroup, 3>(seeds));
-    constexpr int kShift =
-        (kBias ? 128 : 0) - formats::TrellisGenerator::kZero;
-    const V v = hn::Add(sums, hn::Set(d8, static_cast<uint8_t>(kShift)));
-    if constexpr (kMagnitude) {
-      return hn::BitCast(d8, hn::Abs(hn::BitCast(di8, v)));
+    if constexpr (kBias) {
+      static_assert(kBiasOf<formats::Trellis<kGroup, Index>> ==
+                        formats::TrellisGenerator::kZero,
+                    "the sums as they are");
+      return sums;
     } else {
-      return v;
+      const V zero = hn::Set(d8, uint8_t{formats::TrellisGenerator::kZero});
+      const auto v = hn::BitCast(di8, hn::Sub(sums, zero));
+      return hn::BitCast(d8, kMagnitude ? hn::Abs(v) : v);
     }
   }
 

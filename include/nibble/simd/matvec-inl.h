@@ -20,6 +20,7 @@
 
 #include "hwy/highway.h"
 #include "nibble/simd/dot-inl.h"
+#include "nibble/simd/lane_machine-inl.h"
 #include "nibble/simd/machine-inl.h"
 #include "nibble/simd/matvec_args.h"
 #include "nibble/simd/prefetch.h"
@@ -48,7 +49,8 @@ template <class F>
 struct ChunkDot {
   using Block = typename F::Block;
   using Codes = typename F::Codes;
-  using Order = typename OrderOf<Codes>::type;
+  using Machine = MatvecMachine<Codes>;
+  using Order = typename Machine::Order;
 
   // Weights that share an activation scale and a weight scale.
   using Windows = ChunkWindows<F>;
@@ -67,7 +69,7 @@ struct ChunkDot {
 
   static constexpr bool kSignedCodes = formats::IsSigned<Codes>::value;
   static constexpr bool kBias = kSignedCodes && kNativeU8I8;
-  static constexpr int kOffset = -F::kZero - (kBias ? 128 : 0);
+  static constexpr int kOffset = -F::kZero - (kBias ? kBiasOf<Codes> : 0);
   static constexpr bool kHasSigns = formats::kIsPresent<typename F::Signs>;
   static constexpr bool kHasShifts =
       formats::kIsPresent<typename F::ShiftCodes>;
@@ -118,11 +120,7 @@ struct ChunkDot {
     ScaleAll(std::make_index_sequence<kGroups / kWindow>(), tokens, x, y,
              y_stride, scales, sums);
     HWY_ALIGN uint8_t buffer[kChunk / 8];
-    const uint8_t* HWY_RESTRICT signs = buffer;
-    if constexpr (kHasSigns) {
-      static_assert(F::kBlock == kChunk, "one block of signs");
-      signs = SignBits(typename F::Signs(), x, buffer);
-    }
+    const auto signs = ChunkSigns(x, buffer);
     Steps(std::make_index_sequence<kChunk / kN>(), tokens, x, y, y_stride,
           scales, signs, sums);
   }
@@ -277,11 +275,25 @@ struct ChunkDot {
   // A vector of codes and what multiplies activations by their signs.
   template <size_t kJ>
   static HWY_INLINE auto StepCodes(const Block* HWY_RESTRICT x) {
-    return Simd<D8, Order>::template Eval<kJ * kN, 0, kBias>(Codes(), x);
+    return Machine::type::template Eval<kJ * kN, 0, kBias>(Codes(), x);
   }
-  template <size_t kJ>
-  static HWY_INLINE auto StepSigns(const uint8_t* HWY_RESTRICT signs) {
-    if constexpr (kHasSigns) {
+  static HWY_INLINE auto ChunkSigns(const Block* HWY_RESTRICT x,
+                                    uint8_t* HWY_RESTRICT buffer) {
+    static_assert(!kHasSigns || F::kBlock == kChunk, "one block of signs");
+    if constexpr (kHasSigns && Machine::kLanes) {
+      return LaneSigns(typename F::Signs(), x);
+    } else if constexpr (kHasSigns) {
+      return SignBits(typename F::Signs(), x, buffer);
+    } else {
+      return 0;
+    }
+  }
+  template <size_t kJ, class Signs>
+  static HWY_INLINE auto StepSigns(Signs signs) {
+    if constexpr (kHasSigns && Machine::kLanes) {
+      return LaneSignMask(Order(), hwy::SizeTag<kJ>(), typename F::Signs(),
+                          signs);
+    } else if constexpr (kHasSigns) {
       return LoadSigns(DI8(), signs + kJ * kN / 8);
     } else {
       return 0;
@@ -299,13 +311,12 @@ struct ChunkDot {
   }
 
   // Codes of a leader and its members leave memory once and meet every token.
-  template <size_t kJ, size_t... kI, size_t... kT, class S>
+  template <size_t kJ, size_t... kI, size_t... kT, class S, class Signs>
   static HWY_INLINE void Step(std::index_sequence<kI...>,
                               std::index_sequence<kT...>,
                               const Block* HWY_RESTRICT x,
                               const Int8RowChunk* HWY_RESTRICT y,
-                              size_t y_stride, const S& scales,
-                              const uint8_t* HWY_RESTRICT signs,
+                              size_t y_stride, const S& scales, Signs signs,
                               Sums* HWY_RESTRICT sums) {
     const hn::RebindToSigned<DF> di32;
     const hn::Vec<D8> codes[] = {StepCodes<Member(kJ, kI)>(x)...};
@@ -317,24 +328,22 @@ struct ChunkDot {
     };
     (AddScaled<kJ>(products(y[kT * y_stride]), scales.at[kT], sums[kT]), ...);
   }
-  template <size_t kJ, class Tokens, class S>
+  template <size_t kJ, class Tokens, class S, class Signs>
   static HWY_INLINE void StepOfLeader(Tokens tokens,
                                       const Block* HWY_RESTRICT x,
                                       const Int8RowChunk* HWY_RESTRICT y,
                                       size_t y_stride, const S& scales,
-                                      const uint8_t* HWY_RESTRICT signs,
-                                      Sums* HWY_RESTRICT sums) {
+                                      Signs signs, Sums* HWY_RESTRICT sums) {
     if constexpr (Leader(kJ) == kJ) {
       Step<kJ>(std::make_index_sequence<Members(kJ)>(), tokens, x, y, y_stride,
                scales, signs, sums);
     }
   }
-  template <size_t... kJ, class Tokens, class S>
+  template <size_t... kJ, class Tokens, class S, class Signs>
   static HWY_INLINE void Steps(std::index_sequence<kJ...>, Tokens tokens,
                                const Block* HWY_RESTRICT x,
                                const Int8RowChunk* HWY_RESTRICT y,
-                               size_t y_stride, const S& scales,
-                               const uint8_t* HWY_RESTRICT signs,
+                               size_t y_stride, const S& scales, Signs signs,
                                Sums* HWY_RESTRICT sums) {
     (StepOfLeader<kJ>(tokens, x, y, y_stride, scales, signs, sums), ...);
   }

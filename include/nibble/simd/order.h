@@ -46,6 +46,18 @@ struct PlaneOrder {
   }
 };
 
+// Eight lanes of 64 bits, each with eight weights of a sub-block of its own: the
+// first eight of all of them, then the next. Products of the lanes add up as
+// integers, with one scale per lane at the end, and what a lane needs of a record
+// is in the lane already. Some targets take it, or PlaneOrder<2>, for codes that
+// come in groups (simd/lane_machine-inl.h).
+struct LaneOrder {
+  static constexpr uint16_t kId = 64;
+  static constexpr size_t Logical(size_t pos) {
+    return pos % 64 / 8 * 32 + pos / 64 * 8 + pos % 8;
+  }
+};
+
 // The order matvec uses for a Codes type, derived from its first field; grids stay
 // logical.
 template <class E>

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// Which element of a chunk the packed activations of a layout have where.
+#ifndef NIBBLE_TESTS_ELEMENT_ORDER_H_
+#define NIBBLE_TESTS_ELEMENT_ORDER_H_
+
+#include <cstddef>
+
+#include "nibble/activations.h"
+#include "nibble/simd/order.h"
+
+namespace nibble {
+
+// The element of format F at `position`: targets have the choice of orders.
+template <class F>
+size_t ElementAt(ActivationLayout layout, size_t position) {
+  switch (layout.order) {
+    case LaneOrder::kId:
+      return LaneOrder::Logical(position);
+    case PlaneOrder<2>::kId:
+      return PlaneOrder<2>::Logical(position);
+    default:
+      return OrderOf<typename F::Codes>::type::Logical(position);
+  }
+}
+
+}  // namespace nibble
+
+#endif  // NIBBLE_TESTS_ELEMENT_ORDER_H_
