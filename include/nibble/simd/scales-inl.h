@@ -284,6 +284,11 @@ struct ChunkWindows {
       const hn::RebindToUnsigned<DS> du;
       const auto bits = Index::template At<0>(du, x);
       return hn::RebindMask(ds, hn::TestBit(bits, hn::Set(du, 1u)));
+    } else if constexpr (kNumbersAreFast && F::kBlock == kChunk &&
+                         kNumbersFit<Node, kFirst, kWindow>) {
+      const hn::RebindToSigned<DS> di;
+      const auto bits = Numbers<kFirst>(di, Node(), x);
+      return hn::RebindMask(ds, hn::Ne(bits, hn::Zero(di)));
     } else {
       return hn::Gt(Codes<Node, kFirst>(ds, x), hn::Zero(ds));
     }
