@@ -10,9 +10,9 @@
 #include <cstring>
 #include <type_traits>
 
-#include "hwy/cache_control.h"
 #include "nibble/simd/machine-inl.h"
 #include "nibble/simd/panel.h"
+#include "nibble/simd/prefetch.h"
 #include "nibble/simd/scales-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -74,7 +74,8 @@ class Bf16Chunk {
     const uint8_t* p = row + F::kRowHeader +
                        (feed.source.col0 / kChunk + c) * kBytes;
     to_ = feed.out + r * kBf16BlockCols + c * kChunk;
-    Fetch(p + kBf16Rows * feed.source.stride_bytes);
+    // The same place in the next panel; harmless beyond the matrix.
+    Prefetch<CacheLevel::kL2>(p + kBf16Rows * feed.source.stride_bytes, kBytes);
     if constexpr (F::kBlock < kChunk) {
       const size_t left = feed.source.cols - c * kChunk;
       if (left < kChunk) {  // missing blocks: zeros, which are not used
@@ -109,11 +110,6 @@ class Bf16Chunk {
   }
 
  private:
-  // The same place in the next panel; harmless beyond the matrix.
-  static HWY_INLINE void Fetch(const uint8_t* p) {
-    for (size_t i = 0; i < kBytes; i += 64) hwy::Prefetch(p + i);
-  }
-
   // scale * (level + offset) - min of group g
   HWY_INLINE VF Weights(size_t g, VF level) const {
     const DF df;

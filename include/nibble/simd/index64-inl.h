@@ -27,6 +27,14 @@ namespace hn = hwy::HWY_NAMESPACE;
 // Lookups in 64 bytes, and bits from anywhere in eight bytes.
 inline constexpr bool kVbmi = HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL;
 
+// Lanes to look up, x86 only: above the bits that the lookup reads there may be
+// anything, which Highway's IndicesFromVec refuses in builds with assertions.
+template <class D, class VI>
+HWY_INLINE auto LowBitIndices(D d, VI v) {
+  using Indices = decltype(hn::IndicesFromVec(d, v));
+  return Indices{v.raw};
+}
+
 template <class D8, class Order>
 struct Simd;
 template <class FieldNode, class Order, size_t kE, int kAt = 0>
@@ -151,7 +159,7 @@ struct Index64 {
     static constexpr Table<Entries, Node, kFlip> kTable;
     const D8 d8;
     return hn::TableLookupLanes(hn::Load(d8, kTable.bytes),
-                                hn::IndicesFromVec(d8, Index<Node>(x)));
+                                LowBitIndices(d8, Index<Node>(x)));
   }
 
  private:

@@ -183,7 +183,7 @@ struct LaneMachine {
     const V index =
         Fields<kE / 64, 2>(hn::Load(d8, kTables.second), Index(), x);
     return hn::TableLookupLanes(hn::Load(d8, kTables.member),
-                                hn::IndicesFromVec(d8, index));
+                                LowBitIndices(d8, index));
   }
   template <size_t kE, int kAt = 0, bool kBias = false, class Layout, auto kM,
             class X>

@@ -393,12 +393,12 @@ HWY_NOINLINE void MatvecSomeTokens(const MatvecArgs& args, size_t begin,
   }
 }
 
-// Tokens that meet a row's codes at a time. Every count up to six where there are
-// registers for it: the codes of five tokens decoded twice, as four and one, took
-// 128 GFLOPS, less than the 145 of four (AVX3_SPR, Q4_K). Targets that only have
+// Tokens that meet a row's codes at a time. Every count up to eight where there
+// are registers for it: up to six, eight tokens were decoded twice and slower
+// than six (AVX3_SPR, Q8_0: 128 after 141 GFLOPS, now 162). Targets that only have
 // to work get one: unrolled code took them most of the compile time.
 inline constexpr size_t kMaxTokens = HWY_ARCH_X86 && HWY_TARGET > HWY_AVX2 ? 1
-                                     : kNativeU8I8                         ? 6
+                                     : kNativeU8I8                         ? 8
                                                                            : 4;
 
 // The same, for a count known at run time.

@@ -207,7 +207,7 @@ HWY_INLINE hn::Vec<DF> ScaledCodes(DF df, const X* HWY_RESTRICT x) {
     static constexpr CodeFloats<Index, kStep, kBase> kFloats;
     const hn::CappedTag<float, 16> dt;
     const hn::RebindToUnsigned<decltype(dt)> dw;
-    const auto index = hn::IndicesFromVec(dt, hn::ResizeBitCast(dw, v));
+    const auto index = LowBitIndices(dt, hn::ResizeBitCast(dw, v));
     if constexpr (Index::kBits <= 4) {
       return hn::ResizeBitCast(
           df, hn::TableLookupLanes(hn::Load(dt, kFloats.at), index));
