@@ -133,12 +133,10 @@ void Row(const Arguments& args, Type type, Weights& weights, size_t tokens,
   const double products = static_cast<double>(args.rows) *
                           static_cast<double>(args.cols) *
                           static_cast<double>(tokens);
-  std::printf("%s\t%.4f\t%s\t%zu\t%.2f\t%.2f\t%.6f\n",
-              TableName(type).c_str(),
+  std::printf("%s\t%.4f\t%s\t%zu\t%.2f\t%.2f\t%.6f\n", TableName(type).c_str(),
               8.0 * static_cast<double>(weights.bytes()) /
                   static_cast<double>(args.rows * args.cols),
-              ChosenBackend().c_str(), tokens,
-              2e-9 * products / seconds,
+              ChosenBackend().c_str(), tokens, 2e-9 * products / seconds,
               1e-9 * static_cast<double>(weights.bytes()) / seconds,
               product.RelativeError(weights.Next(false)));
   std::fflush(stdout);

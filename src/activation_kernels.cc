@@ -6,7 +6,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "src/activation_kernels.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
-#include "src/inline.h"  // before Highway
+#include "src/inline.h"          // before Highway
 #include "hwy/highway.h"
 
 #include "nibble/simd/activations-inl.h"

@@ -12,8 +12,8 @@
 
 namespace nibble {
 
-// Packs one row of F32, F16 or BF16 into ChunksOf(cols) chunks of kInt8Rows, their
-// codes in `order`. False if a value is NaN or infinite.
+// Packs one row of F32, F16 or BF16 into ChunksOf(cols) chunks of kInt8Rows,
+// their codes in `order`. False if a value is NaN or infinite.
 bool PackInt8RowChunks(Type type, const uint8_t* row, size_t cols,
                        const PackedOrder& order, Int8RowChunk* out);
 
@@ -22,7 +22,8 @@ bool PackInt8PanelChunks(Type type, const uint8_t* row, size_t cols,
                          Int8PanelChunk* out, size_t stride);
 
 // Packs 1 to 16 rows as tokens [token, token + 16) into tiles of `out`
-// (kBf16Panels); missing ones become zeros. False if a value is NaN or infinite.
+// (kBf16Panels); missing ones become zeros. False if a value is NaN or
+// infinite.
 bool PackBf16Tiles(Type type, const uint8_t* const* rows, size_t count,
                    size_t token, size_t cols, const Bf16Layout& layout,
                    uint16_t* out);

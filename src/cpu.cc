@@ -111,9 +111,7 @@ Status ForceTarget(std::string_view target) {
   return OkStatus();
 }
 
-bool UsesAmx() {
-  return ChosenTargetBit() == HWY_AVX3_SPR && AmxIsUsable();
-}
+bool UsesAmx() { return ChosenTargetBit() == HWY_AVX3_SPR && AmxIsUsable(); }
 
 bool UsesAvxVnni() { return ChosenTargetBit() == HWY_AVX2 && HasAvxVnni(); }
 

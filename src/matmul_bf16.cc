@@ -39,8 +39,8 @@ struct Step {
 // One thread's product of its rows with one block of tokens.
 class TokenBlock {
  public:
-  TokenBlock(const MatmulJob& job, RowRange rows, size_t token0,
-             size_t tokens, uint8_t* scratch) noexcept
+  TokenBlock(const MatmulJob& job, RowRange rows, size_t token0, size_t tokens,
+             uint8_t* scratch) noexcept
       : job_(job),
         layout_(Bf16LayoutOf(job.x.tokens, job.x.cols)),
         multiply_(FindComputeKernels(job.weights.type)->multiply_bf16),
@@ -146,8 +146,7 @@ class TokenBlock {
     const size_t done = (step.row - step.block) / kBf16Rows * steps / panels *
                         product->ahead_lines * 64;
     if (done >= bytes) product->ahead_lines = 0;
-    product->ahead =
-        reinterpret_cast<const uint8_t*>(Activations(col)) + done;
+    product->ahead = reinterpret_cast<const uint8_t*>(Activations(col)) + done;
   }
 
   const MatmulJob& job_;
@@ -165,9 +164,8 @@ class TokenBlock {
 }  // namespace
 
 size_t Bf16ScratchBytes(size_t rows, size_t tokens) noexcept {
-  const size_t results =
-      RoundUp(std::min(rows, kRowBlock), kBf16Rows) *
-      RoundUp(std::min(tokens, kTokenBlock), kBf16Tokens);
+  const size_t results = RoundUp(std::min(rows, kRowBlock), kBf16Rows) *
+                         RoundUp(std::min(tokens, kTokenBlock), kBf16Tokens);
   return 2 * kBf16PanelElements * sizeof(uint16_t) + results * sizeof(float);
 }
 

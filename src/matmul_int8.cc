@@ -25,8 +25,8 @@ struct Scratch {
   }
   static size_t Bytes(const MatmulKernels& k, size_t tokens) noexcept {
     return k.panel_rows * k.panel_cols + 2 * ScaleBytes(k) +
-           RoundUp(kBlockPanels * std::min(tokens, kTokenBlock) *
-                       k.panel_rows * sizeof(float),
+           RoundUp(kBlockPanels * std::min(tokens, kTokenBlock) * k.panel_rows *
+                       sizeof(float),
                    64);
   }
   Scratch(const MatmulKernels& k, uint8_t* memory) noexcept {
@@ -79,10 +79,9 @@ void MultiplyBlock(const MatmulJob& job, const Kernels& kernels,
     const size_t cols = std::min(kernels.cols, job.weights.cols - k);
     float* c = scratch.c;
     for (size_t r = row0; r < end; r += step, c += results) {
-      kernels.unpack(
-          {job.weights.row(r), job.weights.stride_bytes,
-           std::min(step, end - r), k, cols},
-          scratch.panel);
+      kernels.unpack({job.weights.row(r), job.weights.stride_bytes,
+                      std::min(step, end - r), k, cols},
+                     scratch.panel);
       kernels.multiply(scratch.panel, cols, kernels.shape.bias,
                        x + k / 256 * job.x.tokens + tokens.begin, job.x.tokens,
                        tokens.count, c);

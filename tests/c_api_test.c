@@ -368,9 +368,9 @@ static void experts_give_their_rows(void) {
   routing.begin = sorted.begin;
   routing.x_rows = sorted.tokens;
   routing.y_rows = sorted.slots;
-  memory = aligned(nibble_packed_expert_activation_bytes(NIBBLE_TYPE_Q6_K,
-                                                         kRows, 7, kCols),
-                   &block);
+  memory = aligned(
+      nibble_packed_expert_activation_bytes(NIBBLE_TYPE_Q6_K, kRows, 7, kCols),
+      &block);
   CHECK(nibble_pack_expert_activations(NIBBLE_TYPE_Q6_K, &tokens, &routing,
                                        memory, &packed, NULL,
                                        NULL) == NIBBLE_OK);
@@ -386,9 +386,8 @@ static void experts_give_their_rows(void) {
     if (choice[i] < 0) {
       CHECK(y[i] == -1000);
     } else {
-      const double error =
-          (double)y[i] -
-          reference(&w, x + i / kUsed * kCols, (size_t)choice[i]);
+      const double error = (double)y[i] - reference(&w, x + i / kUsed * kCols,
+                                                    (size_t)choice[i]);
       CHECK(error < 0.5 && error > -0.5);
     }
   }

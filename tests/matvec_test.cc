@@ -444,8 +444,7 @@ TEST_CASE("the inference factor of the rows is that of the results") {
                     .ok());
         all.insert(all.end(), y.begin(), y.end());
         y.resize(p.rows * p.cols);
-        REQUIRE(Dequantize(p.Weights(),
-                           FloatMatrix(y.data(), p.rows, p.cols))
+        REQUIRE(Dequantize(p.Weights(), FloatMatrix(y.data(), p.rows, p.cols))
                     .ok());
         all.insert(all.end(), y.begin(), y.end());
         return all;

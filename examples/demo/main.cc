@@ -138,7 +138,8 @@ void PrintLine(const Line& line) {
       "{}\n",
       line.info->name, line.bits_per_weight, HumanBytes(line.file_bytes),
       line.error.WeightedRmse(), line.error.Cosine(), line.mweights_per_second,
-      line.speed.matvec_gb_per_second, line.speed.matmul_gflops, ChosenBackend());
+      line.speed.matvec_gb_per_second, line.speed.matmul_gflops,
+      ChosenBackend());
   std::fflush(stdout);
 }
 

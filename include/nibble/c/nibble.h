@@ -407,8 +407,8 @@ NIBBLE_API size_t nibble_matmul_experts_scratch_bytes(nibble_type type,
                                                       size_t rows, size_t cols,
                                                       size_t entries);
 
-/* y[y_rows[i]][r] = sum over c of weights of e[r][c] * x[x_rows[i]][c] for every
- * entry; options or NULL. */
+/* y[y_rows[i]][r] = sum over c of weights of e[r][c] * x[x_rows[i]][c] for
+ * every entry; options or NULL. */
 NIBBLE_API nibble_status nibble_matmul_experts(
     const nibble_expert_weights* weights,
     const nibble_packed_expert_activations* x, const nibble_matrix* y,

@@ -148,8 +148,8 @@ HWY_INLINE bool PackGroup(const T* HWY_RESTRICT x, size_t g,
   GroupScale group;
   if (!FindGroupScale(x, group)) return false;
   for (size_t half = 0; half < 2; ++half) {
-    chunk.sum16[2 * g + half] = PackSixteen(x + 16 * half, group.inverse,
-                                            chunk.q + 32 * g + 16 * half);
+    chunk.sum16[2 * g + half] =
+        PackSixteen(x + 16 * half, group.inverse, chunk.q + 32 * g + 16 * half);
   }
   chunk.sum32[g] = chunk.sum16[2 * g] + chunk.sum16[2 * g + 1];
   chunk.scale[g] = group.scale;
@@ -245,8 +245,7 @@ HWY_NOINLINE bool PackTokenTiles(const uint8_t* const* HWY_RESTRICT x,
   const T* rows[16];
   for (size_t c = 0; c < ChunksOf(cols); ++c) {
     for (size_t t = 0; t < count; ++t) {
-      rows[t] =
-          ChunkOf(reinterpret_cast<const T*>(x[t]), cols, c, tail[t]);
+      rows[t] = ChunkOf(reinterpret_cast<const T*>(x[t]), cols, c, tail[t]);
       if (TopBits<kChunk>(rows[t]) >= kInfinity) return false;
     }
     for (size_t i = 0; i < kChunk; i += 32) {

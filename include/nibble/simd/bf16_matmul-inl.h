@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The AMX matmul: tile loops with the unpacking of a format inside.
 //
-// C += A * B with A = weights, rows in natural column order, and B = activations
-// in pairs of columns: only the activations are rearranged, once per call, and
-// the results transposed, once per result. The tile instructions are assembly
-// because Highway has none, and compilers offer theirs only to functions that
-// carry a target of their own, which could not be inlined with Highway's.
+// C += A * B with A = weights, rows in natural column order, and B =
+// activations in pairs of columns: only the activations are rearranged, once
+// per call, and the results transposed, once per result. The tile instructions
+// are assembly because Highway has none, and compilers offer theirs only to
+// functions that carry a target of their own, which could not be inlined with
+// Highway's.
 #if defined(NIBBLE_SIMD_BF16_MATMUL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_SIMD_BF16_MATMUL_INL_H_
 #undef NIBBLE_SIMD_BF16_MATMUL_INL_H_
@@ -25,17 +26,17 @@ namespace HWY_NAMESPACE {
 #ifndef NIBBLE_TILE_OPS
 #define NIBBLE_TILE_OPS
 // Rows of a tile are 64 bytes, and `stride` bytes apart.
-#define NIBBLE_TILE_LOAD(tile, p, stride)                               \
-  __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #tile ::"r"(p),         \
+#define NIBBLE_TILE_LOAD(tile, p, stride)                       \
+  __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #tile ::"r"(p), \
                    "r"(size_t{stride}))
 // Rows that follow one another, with the hint that this data will not be wanted
 // again soon: it leaves the 32 KiB weight panel in L1 (2.75 -> 3.6 TFLOPS).
-#define NIBBLE_TILE_STREAM(tile, p)                                     \
-  __asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm" #tile ::"r"(p),       \
+#define NIBBLE_TILE_STREAM(tile, p)                               \
+  __asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm" #tile ::"r"(p), \
                    "r"(size_t{64}))
-#define NIBBLE_TILE_STORE(tile, p)                                   \
+#define NIBBLE_TILE_STORE(tile, p)                                  \
   __asm__ volatile("tilestored %%tmm" #tile ", (%0,%1,1)" ::"r"(p), \
-                   "r"(size_t{64})                                   \
+                   "r"(size_t{64})                                  \
                    : "memory")
 #define NIBBLE_TILE_ZERO(tile) __asm__ volatile("tilezero %%tmm" #tile ::)
 // c += a * b
@@ -49,8 +50,8 @@ HWY_NOINLINE void UnpackChunk(Bf16Feed& feed) {
   Bf16Chunk<F>(feed, feed.next++).All();
 }
 
-// kTiles = 2: 32 rows x 32 tokens, 2 x 2 tiles of results, 4 KiB of operands per
-// 64 cycles; 1: 16 tokens. 4 x 1 tiles were no better.
+// kTiles = 2: 32 rows x 32 tokens, 2 x 2 tiles of results, 4 KiB of operands
+// per 64 cycles; 1: 16 tokens. 4 x 1 tiles were no better.
 template <class F, int kTiles>
 struct TileLoop {
   static constexpr size_t kResult = 16 * 16;
@@ -102,8 +103,7 @@ struct TileLoop {
 
   // Four lines, and between them `chunks` chunks of the next panel, which are
   // spread evenly where they are few: bursts of vector work let the tiles wait.
-  static HWY_INLINE void FourLines(Operands& o, Bf16Feed& feed,
-                                   size_t chunks) {
+  static HWY_INLINE void FourLines(Operands& o, Bf16Feed& feed, size_t chunks) {
     if (kTiles == 2 && chunks == 1) {
       const Bf16Chunk<F> chunk(feed, feed.next++);
       Line(o);

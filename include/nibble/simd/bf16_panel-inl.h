@@ -71,8 +71,8 @@ class Bf16Chunk {
     const size_t per_row = feed.RowChunks();  // 1 or 2
     const size_t r = index / per_row, c = index % per_row;
     const uint8_t* row = feed.source.Row(r);
-    const uint8_t* p = row + F::kRowHeader +
-                       (feed.source.col0 / kChunk + c) * kBytes;
+    const uint8_t* p =
+        row + F::kRowHeader + (feed.source.col0 / kChunk + c) * kBytes;
     to_ = feed.out + r * kBf16BlockCols + c * kChunk;
     // The same place in the next panel; harmless beyond the matrix.
     Prefetch<CacheLevel::kL2>(p + kBf16Rows * feed.source.stride_bytes, kBytes);
@@ -86,7 +86,8 @@ class Bf16Chunk {
     }
     x_ = reinterpret_cast<const Block*>(p);
     scales_.Decode(x_, F::kFactor * formats::Reader<F>::RowScale(row));
-    if constexpr (kHasSigns) signs_ = SignBits(typename F::Signs(), x_, buffer_);
+    if constexpr (kHasSigns)
+      signs_ = SignBits(typename F::Signs(), x_, buffer_);
   }
 
   // Weights [kE, kE + 64).
@@ -156,8 +157,7 @@ class Bf16Chunk {
   HWY_INLINE void LineOfTwo(uint16_t* HWY_RESTRICT to) const {
     const D16 d16;
     const auto second = hn::And(hn::Iota(d16, 0), hn::Set(d16, uint16_t{16}));
-    Store(Lookup(Entries(kE / 16, kE / 16 + 1),
-                 hn::Or(Indices<kE>(), second)),
+    Store(Lookup(Entries(kE / 16, kE / 16 + 1), hn::Or(Indices<kE>(), second)),
           to);
   }
   // Two lines, each within a group.
@@ -166,8 +166,7 @@ class Bf16Chunk {
     const auto table = Entries(kE / 32, kE / 32 + 1);
     const auto second = hn::Set(D16(), uint16_t{16});
     Store(Lookup(table, Indices<kE>()), to);
-    Store(Lookup(table, hn::Or(Indices<kE + 32>(), second)),
-          to + 32);
+    Store(Lookup(table, hn::Or(Indices<kE + 32>(), second)), to + 32);
   }
 
   // -- Any codes: 64 at once, then integers to floats.
@@ -189,8 +188,7 @@ class Bf16Chunk {
     Line<kE + 32>(dh, hn::UpperHalf(dh, codes), to + 32);
   }
   template <size_t kE, class DH>
-  HWY_INLINE void Line(DH, hn::Vec<DH> codes,
-                       uint16_t* HWY_RESTRICT to) const {
+  HWY_INLINE void Line(DH, hn::Vec<DH> codes, uint16_t* HWY_RESTRICT to) const {
     const hn::Half<DH> dq;
     const hn::RebindToSigned<DF> di;
     const DF df;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Results of an AMX matmul: from tiles to sums over all columns, from those to y.
+// Results of an AMX matmul: from tiles to sums over all columns, from those to
+// y.
 #if defined(NIBBLE_SIMD_BF16_RESULTS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_SIMD_BF16_RESULTS_INL_H_
 #undef NIBBLE_SIMD_BF16_RESULTS_INL_H_
@@ -19,8 +20,9 @@ HWY_BEFORE_NAMESPACE();
 namespace nibble {
 namespace HWY_NAMESPACE {
 
-// The next slice of the results before these. Tiles that load and store the sums
-// themselves have to wait for it, all at once: 8 % slower (Q4_0, 512 tokens).
+// The next slice of the results before these. Tiles that load and store the
+// sums themselves have to wait for it, all at once: 8 % slower (Q4_0, 512
+// tokens).
 HWY_INLINE void AddSlice(Bf16Pending& p) {
   const hn::Full512<float> df;
   float* HWY_RESTRICT to = p.to + p.done;

@@ -35,8 +35,8 @@ template <class Layout, auto kM>
 inline constexpr bool kPairs<formats::Base3<Layout, kM>> = true;
 
 // matvec decodes a row once per few tokens, a panel once for all of them, and
-// bf16 tiles multiply fastest but cost the most to unpack. GFLOPS of 4096 x 4096,
-// weights from memory (Emerald Rapids, one core, g++ 12):
+// bf16 tiles multiply fastest but cost the most to unpack. GFLOPS of 4096 x
+// 4096, weights from memory (Emerald Rapids, one core, g++ 12):
 //
 //   tokens           6     8     9    10    12    14    16    20    24
 //   Q4_K   matvec  157   161   152   154   153
@@ -58,9 +58,9 @@ inline constexpr bool kPairs<formats::Base3<Layout, kM>> = true;
 //          panels  130   157   171   180   212   219   241   272   310
 //          tiles    87   116   129   146   174   199   230   268   319
 //
-// Furthest from their class: TQ2_0, whose panels win from 6 tokens on, NVFP4 and
-// Q2_0, from 13. Without VNNI matvec meets four tokens at a time, and panels win
-// from five on.
+// Furthest from their class: TQ2_0, whose panels win from 6 tokens on, NVFP4
+// and Q2_0, from 13. Without VNNI matvec meets four tokens at a time, and
+// panels win from five on.
 template <class F>
 constexpr Crossover CrossoverOf() {
   using Codes = typename F::Codes;

@@ -130,7 +130,9 @@ template <class D32, class VU8, class VI8>
 HWY_INLINE hn::Vec<D32> QuadsU8I8(D32 d32, VU8 a, VI8 b, hn::Vec<D32> sum) {
 #if NIBBLE_AVX_VNNI
   static_cast<void>(d32);
-  __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum.raw) : "x"(a.raw), "x"(b.raw));
+  __asm__("%{vex%} vpdpbusd %2, %1, %0"
+          : "+x"(sum.raw)
+          : "x"(a.raw), "x"(b.raw));
   return sum;
 #else
   return hn::SumOfMulQuadAccumulate(d32, a, b, sum);
@@ -180,8 +182,10 @@ HWY_INLINE hn::Vec<D32> Dot4All(D32 d32, const V8 (&codes)[kCount],
   constexpr bool kPairs = kNeon ? !kNativeI8I8 : kPairsU8I8 && !kSignedCodes;
   if constexpr (kPairs && kCount > 1 && kMaxCode <= MaxPairCode(kCount)) {
     const auto code = [&](size_t i) HWY_ATTR {
-      if constexpr (kNeon) return hn::BitCast(hn::DFromV<VI8>(), codes[i]);
-      else return codes[i];
+      if constexpr (kNeon)
+        return hn::BitCast(hn::DFromV<VI8>(), codes[i]);
+      else
+        return codes[i];
     };
     auto sum = Multiply16(d32, code(0), y[0]);
     HWY_UNROLL(8)

@@ -2,9 +2,9 @@
 // Codes of up to six bits by one lookup in 64 bytes (VBMI).
 //
 // The lookup reads six bits of every byte and ignores the others. A table that
-// repeats its entries therefore needs no masked index, and one whose entries are
-// repeated in place takes the code from where it is: of four 2-bit codes in a byte
-// three need no shift.
+// repeats its entries therefore needs no masked index, and one whose entries
+// are repeated in place takes the code from where it is: of four 2-bit codes in
+// a byte three need no shift.
 #if defined(NIBBLE_SIMD_INDEX64_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_SIMD_INDEX64_INL_H_
 #undef NIBBLE_SIMD_INDEX64_INL_H_
@@ -70,9 +70,9 @@ struct Index64 {
     static constexpr int kLow = k, kHigh = formats::Width<B>::value;
   };
 
-  // What it costs to have the lowest bit of a field at bit `at`: nothing if it is
-  // there. Shifts by four are most likely shared with other vectors, and those by
-  // lane are always, unless lane 0 has the longest way to go.
+  // What it costs to have the lowest bit of a field at bit `at`: nothing if it
+  // is there. Shifts by four are most likely shared with other vectors, and
+  // those by lane are always, unless lane 0 has the longest way to go.
   template <class Node>
   static constexpr int Cost(Node, int /*at*/) {
     return kNever;
@@ -143,8 +143,8 @@ struct Index64 {
       for (int i = 0; i < 64; ++i) {
         const int low = (i >> kPlaces.low) % (1 << P::kLow);
         const int high = (i >> kPlaces.high) % (1 << P::kHigh);
-        bytes[i] = static_cast<uint8_t>(
-            Entries::At(low | (high << P::kLow)) ^ kFlip);
+        bytes[i] =
+            static_cast<uint8_t>(Entries::At(low | (high << P::kLow)) ^ kFlip);
       }
     }
   };
@@ -172,9 +172,9 @@ struct Index64 {
       return low;
     } else {
       constexpr int kMask = ((1 << P::kLow) - 1) << kPlaces.low;
-      return hn::BitwiseIfThenElse(
-          hn::Set(D8(), static_cast<uint8_t>(kMask)), low,
-          Moved<kPlaces.high>(typename P::High(), x));
+      return hn::BitwiseIfThenElse(hn::Set(D8(), static_cast<uint8_t>(kMask)),
+                                   low,
+                                   Moved<kPlaces.high>(typename P::High(), x));
     }
   }
   // A field at bit kAt, with anything around it.

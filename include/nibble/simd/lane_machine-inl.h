@@ -22,10 +22,8 @@
 #include "nibble/simd/order.h"
 #include "nibble/simd/plane_machine-inl.h"
 
-HWY_BEFORE_NAMESPACE();
 namespace nibble {
 namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 
 // Codes that have a case in LaneMachine.
 template <class Codes>
@@ -38,7 +36,16 @@ template <int kGroup, class Index, bool kMagnitude>
 inline constexpr bool kWantsLanes<formats::Trellis<kGroup, Index, kMagnitude>> =
     true;
 
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble
+
 #if NIBBLE_LANE_ORDER
+
+HWY_BEFORE_NAMESPACE();
+namespace nibble {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 // The groups of four weights of vector kJ.
 template <size_t kJ>
@@ -303,10 +310,19 @@ struct LaneMachine {
   }
 };
 
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble
+HWY_AFTER_NAMESPACE();
+
 #endif  // NIBBLE_LANE_ORDER
 
+namespace nibble {
+namespace HWY_NAMESPACE {
+
 // The machine and the element order that matvec takes on this target.
-template <class Codes, bool kByLanes = (kHasLaneOrder && kWantsLanes<Codes>)>
+template <class Codes,
+          bool kByLanes = NIBBLE_LANE_ORDER != 0 && kWantsLanes<Codes>>
 struct MatvecMachine {
   static constexpr bool kLanes = false;
   using Order = typename OrderOf<Codes>::type;
@@ -325,6 +341,5 @@ struct MatvecMachine<Codes, true> {
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace HWY_NAMESPACE
 }  // namespace nibble
-HWY_AFTER_NAMESPACE();
 
 #endif  // NIBBLE_SIMD_LANE_MACHINE_INL_H_

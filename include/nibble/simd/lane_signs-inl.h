@@ -12,20 +12,19 @@
 #include "nibble/formats/format.h"
 #include "nibble/simd/order.h"
 
-HWY_BEFORE_NAMESPACE();
-namespace nibble {
-namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
 #undef NIBBLE_LANE_ORDER
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL
 #define NIBBLE_LANE_ORDER 1
 #else
 #define NIBBLE_LANE_ORDER 0
 #endif
-inline constexpr bool kHasLaneOrder = NIBBLE_LANE_ORDER;
 
 #if NIBBLE_LANE_ORDER
+
+HWY_BEFORE_NAMESPACE();
+namespace nibble {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 // A record of 4 or 8 bytes per lane.
 template <size_t kRecord>
@@ -114,11 +113,11 @@ HWY_INLINE auto LaneSignMask(LaneOrder, hwy::SizeTag<kJ>,
       _mm512_set1_epi64(eight), _mm512_load_si512(kBits.bit))};
 }
 
-#endif  // NIBBLE_LANE_ORDER
-
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace HWY_NAMESPACE
 }  // namespace nibble
 HWY_AFTER_NAMESPACE();
+
+#endif  // NIBBLE_LANE_ORDER
 
 #endif  // NIBBLE_SIMD_LANE_SIGNS_INL_H_

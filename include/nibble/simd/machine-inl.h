@@ -180,8 +180,8 @@ struct Simd {
       };
       return load(Map()) && load(Upper());
     }
-    static constexpr bool kHas = kVbmi && n == 64 && kRest >= 32 &&
-                                 !HalvesAreLoads() && Missing() <= 2;
+    static constexpr bool kHas =
+        kVbmi && n == 64 && kRest >= 32 && !HalvesAreLoads() && Missing() <= 2;
     alignas(64) uint8_t index[n] = {};
     constexpr Window() {
       for (size_t i = 0; i < n; ++i) {
@@ -198,8 +198,7 @@ struct Simd {
     const hn::CappedTag<uint8_t, W::kBytes> dw;
     const uint8_t* HWY_RESTRICT p = (x[Map::Block()].*kM) + Map::First();
     const auto bytes = hn::ZeroExtendResizeBitCast(d, dw, hn::LoadU(dw, p));
-    auto v = hn::TableLookupLanes(bytes,
-                                  hn::SetTableIndices(d, kWindow.index));
+    auto v = hn::TableLookupLanes(bytes, hn::SetTableIndices(d, kWindow.index));
     v = InsertRun<W, F, kE, kM, 1>(v, x);
     v = InsertRun<W, F, kE, kM, 2>(v, x);
     return InsertRun<W, F, kE, kM, 3>(v, x);
@@ -269,7 +268,8 @@ struct Simd {
     }
   }
 
-  // -- One stored bit per element (Q5_0's high bits), of runs of sixteen elements.
+  // -- One stored bit per element (Q5_0's high bits), of runs of sixteen
+  // elements.
   template <class Map>
   static constexpr bool IsOneRun() {
     return Map::Element(kN - 1) - Map::Element(0) == kN - 1 &&
@@ -296,9 +296,8 @@ struct Simd {
             hn::Set(d32,
                     formats::Load32(x[Map::Element(lane) / Map::kElems].*kM)));
       };
-      const auto bytes =
-          hn::TableLookupBytes(hn::Combine(d8, word(16), word(0)),
-                               hn::Load(d8, kMap.byte));
+      const auto bytes = hn::TableLookupBytes(
+          hn::Combine(d8, word(16), word(0)), hn::Load(d8, kMap.byte));
       return hn::IfThenElseZero(hn::TestBit(bytes, hn::Load(d8, kMap.bit)),
                                 bit);
     } else {  // put together in a general register
@@ -399,7 +398,7 @@ struct Simd {
     using Entries = formats::LutEntries<kWords...>;
     using Index = Index64<D8, Order, kE>;
     if constexpr (Index::template Possible<E>()) {
-      return Index::template Lookup<Entries, kBias ? 0x80 : 0>(E(), x);
+      return Index::template Lookup < Entries, kBias ? 0x80 : 0 > (E(), x);
     } else {
       return Lookup<Entries, kBias>(Eval<kE>(E(), x));
     }
@@ -431,8 +430,8 @@ struct Simd {
                    hn::Set(d8, static_cast<uint8_t>(kMask)));
   }
   // Half a vector of indices, looked up twice: both halves of the pairs.
-  template <size_t kE, int kAt = 0, bool kBias = false, class Grid,
-            class Index, class X>
+  template <size_t kE, int kAt = 0, bool kBias = false, class Grid, class Index,
+            class X>
   static HWY_INLINE V Eval(formats::PairLut<Grid, Index>,
                            const X* HWY_RESTRICT x) {
     static_assert(std::is_same<Order, LogicalOrder>::value,
@@ -441,11 +440,11 @@ struct Simd {
     const hn::Repartition<uint16_t, D8> d16;
     using DH = hn::Rebind<uint8_t, decltype(d16)>;
     const auto index = Simd<DH>::template Eval<kE / 2>(Index(), x);
-    const auto first = PairMember<Grid, kBias ? 0x80 : 0>(DH(), index, 0);
-    const auto second = PairMember<Grid, kBias ? 0x80 : 0>(DH(), index, 1);
-    return hn::BitCast(
-        d8, hn::Or(hn::PromoteTo(d16, first),
-                   hn::ShiftLeft<8>(hn::PromoteTo(d16, second))));
+    const auto first = PairMember < Grid, kBias ? 0x80 : 0 > (DH(), index, 0);
+    const auto second = PairMember < Grid, kBias ? 0x80 : 0 > (DH(), index, 1);
+    return hn::BitCast(d8,
+                       hn::Or(hn::PromoteTo(d16, first),
+                              hn::ShiftLeft<8>(hn::PromoteTo(d16, second))));
   }
   template <size_t kE, int kAt = 0, bool kBias = false, class Layout, auto kM,
             class X>
@@ -515,8 +514,8 @@ struct Simd {
       for (size_t i = 0; i < 16; ++i) {
         index[kRun + i] =
             static_cast<uint8_t>(Layout::Byte(kFirst + i) - kFrom);
-        (i % 2 == 0 ? even : odd)[(kRun + i) / 2] = static_cast<uint16_t>(
-            formats::PowerOf3(Layout::Digit(kFirst + i)));
+        (i % 2 == 0 ? even : odd)[(kRun + i) / 2] =
+            static_cast<uint16_t>(formats::PowerOf3(Layout::Digit(kFirst + i)));
       }
       if constexpr (kRun + 16 < kN) Fill<kRun + 16>();
     }
@@ -571,10 +570,9 @@ struct Simd {
     }
   }
 
-  // -- Trellis codes: a seed in every 32-bit lane, times its power of K. Vector k
-  // of four has weights 4 k .. 4 k + 3 of every 16, so that packing in blocks of
-  // 128 bits puts all in order.
-  // The powers of vector kK.
+  // -- Trellis codes: a seed in every 32-bit lane, times its power of K. Vector
+  // k of four has weights 4 k .. 4 k + 3 of every 16, so that packing in blocks
+  // of 128 bits puts all in order. The powers of vector kK.
   template <int kGroup, size_t kK>
   struct TrellisPowers {
     alignas(16) uint32_t power[4] = {};
@@ -585,7 +583,8 @@ struct Simd {
     }
   };
   // Four bytes, 0 .. 63, that add up to a weight, in every lane of vector kK.
-  // `seeds` holds two numbers per 128 bits for groups of 8, four for groups of 4.
+  // `seeds` holds two numbers per 128 bits for groups of 8, four for groups
+  // of 4.
   template <int kGroup, size_t kK, class V32>
   static HWY_INLINE V TrellisQuads(V32 seeds) {
     using T = formats::TrellisGenerator;
@@ -596,7 +595,8 @@ struct Simd {
                                hn::LoadDup128(d32, kPowers.power));
     return hn::BitCast(D8(), hn::And(grown, hn::Set(d32, T::kMask)));
   }
-  // Sums of pairs of bytes, up to 127 each: one instruction, on Arm a plain one.
+  // Sums of pairs of bytes, up to 127 each: one instruction, on Arm a plain
+  // one.
   static HWY_INLINE hn::Vec<hn::Repartition<int16_t, D8>> PairSums(V v) {
     const hn::Repartition<int16_t, D8> d16;
     if constexpr (HWY_TARGET_IS_NEON) {
@@ -616,9 +616,9 @@ struct Simd {
       const auto sum = [&](V q) HWY_ATTR {
         return hn::SumOfMulQuadAccumulate(d32, q, ones, hn::Zero(d32));
       };
-      return hn::ReorderDemote2To(
-          d8, hn::ReorderDemote2To(d16, sum(q0), sum(q1)),
-          hn::ReorderDemote2To(d16, sum(q2), sum(q3)));
+      return hn::ReorderDemote2To(d8,
+                                  hn::ReorderDemote2To(d16, sum(q0), sum(q1)),
+                                  hn::ReorderDemote2To(d16, sum(q2), sum(q3)));
     } else {
       const auto low = hn::ReorderDemote2To(d8, PairSums(q0), PairSums(q1));
       const auto high = hn::ReorderDemote2To(d8, PairSums(q2), PairSums(q3));
@@ -634,9 +634,8 @@ struct Simd {
     // A group of 8 in 64 bits, a group of 4 in 32.
     const hn::Repartition<hwy::If<kGroup == 8, int64_t, int32_t>, D8> di;
     const auto numbers = Numbers<kE / kGroup>(di, Index(), x);
-    const auto seeds =
-        hn::Add(hn::BitCast(d32, numbers),
-                hn::Set(d32, formats::TrellisGenerator::kFirst));
+    const auto seeds = hn::Add(hn::BitCast(d32, numbers),
+                               hn::Set(d32, formats::TrellisGenerator::kFirst));
     const V sums = SumQuads(
         TrellisQuads<kGroup, 0>(seeds), TrellisQuads<kGroup, 1>(seeds),
         TrellisQuads<kGroup, 2>(seeds), TrellisQuads<kGroup, 3>(seeds));
@@ -656,9 +655,9 @@ struct Simd {
   // Arm's insertion of bits, which are 0 in `low`.
   template <size_t kE, int kAt, int k, int kBits, int kRun, auto kM, class O,
             class X>
-  static HWY_INLINE V OrNext(V low,
-                             formats::Shl<k, formats::Field<kBits, kRun, kM, O>>,
-                             const X* HWY_RESTRICT x) {
+  static HWY_INLINE V
+  OrNext(V low, formats::Shl<k, formats::Field<kBits, kRun, kM, O>>,
+         const X* HWY_RESTRICT x) {
     using F = formats::Field<kBits, kRun, kM, O>;
     if constexpr (kRun == 1) {
       return hn::Or(low, Eval<kE, kAt + k>(F(), x));
@@ -695,14 +694,13 @@ struct Simd {
     const hn::Repartition<int8_t, D8> di8;
     const auto sign = hn::BitCast(  // the bit becomes that of the byte's sign
         di8, hn::ShiftLeft<7 - kBit>(hn::BitCast(d16, index)));
-    return hn::BitCast(D8(),
-                       hn::IfNegativeThenElse(sign, hn::BitCast(di8, b),
-                                              hn::BitCast(di8, a)));
+    return hn::BitCast(D8(), hn::IfNegativeThenElse(sign, hn::BitCast(di8, b),
+                                                    hn::BitCast(di8, a)));
   }
   // Tables of 16 take one lookup; longer ones a lookup per 16, merged by the
   // upper bits of the index, where no instruction spans them. SSE2 has none at
-  // all: sixteen loads, which unrolled kernels call (inlined they made 50 of the
-  // 55 KB of a panel's unpacking).
+  // all: sixteen loads, which unrolled kernels call (inlined they made 50 of
+  // the 55 KB of a panel's unpacking).
   template <class Entries, bool kBias>
   static NIBBLE_LOOKUP_INLINE V Lookup(V index) {
     if constexpr (Entries::kSize <= 16) {
@@ -728,8 +726,7 @@ struct Simd {
     alignas(64) uint8_t bytes[64] = {};
     explicit constexpr Table64(int flip) {
       for (int i = 0; i < 64; ++i) {
-        bytes[i] =
-            static_cast<uint8_t>(Entries::At(i % Entries::kSize) ^ flip);
+        bytes[i] = static_cast<uint8_t>(Entries::At(i % Entries::kSize) ^ flip);
       }
     }
   };
@@ -737,8 +734,8 @@ struct Simd {
   static HWY_INLINE V Lookup64(V index) {
     static constexpr Table64<Entries> kTable{kBias ? 0x80 : 0};
     const hn::CappedTag<uint8_t, 64> d64;
-    const auto wide = hn::IndicesFromVec(
-        d64, hn::ZeroExtendResizeBitCast(d64, D8(), index));
+    const auto wide =
+        hn::IndicesFromVec(d64, hn::ZeroExtendResizeBitCast(d64, D8(), index));
     return hn::ResizeBitCast(
         D8(), hn::TableLookupLanes(hn::Load(d64, kTable.bytes), wide));
   }
@@ -788,8 +785,7 @@ struct Simd {
     } else {
       static_assert(n > 16, "grids need whole 16-byte vectors");
       const hn::Half<D> dh;
-      return hn::Combine(d,
-                         GridBytes<Grid, Index, kG + n / 2 / kDim>(dh, x),
+      return hn::Combine(d, GridBytes<Grid, Index, kG + n / 2 / kDim>(dh, x),
                          GridBytes<Grid, Index, kG>(dh, x));
     }
   }
@@ -821,8 +817,8 @@ struct Simd {
 // `buffer` (kBlock / 8 bytes).
 template <int kRun, auto kM, class X>
 HWY_INLINE const uint8_t* SignBits(
-    formats::FreeSigns<formats::Field<8, kRun, kM>>,
-    const X* HWY_RESTRICT x, uint8_t* HWY_RESTRICT /*buffer*/) {
+    formats::FreeSigns<formats::Field<8, kRun, kM>>, const X* HWY_RESTRICT x,
+    uint8_t* HWY_RESTRICT /*buffer*/) {
   return x->*kM;
 }
 
@@ -852,9 +848,9 @@ HWY_INLINE const uint8_t* SignBits(
   const hn::CappedTag<uint16_t, 32> d16;
   const hn::Rebind<uint8_t, decltype(d16)> d8;
   for (size_t i = 0; i < kWords; i += hn::Lanes(d16)) {
-    const auto w = hn::LoadU(
-        d16, reinterpret_cast<const uint16_t*>(static_cast<const uint8_t*>(
-                 x->*kM)) + i);
+    const auto w = hn::LoadU(d16, reinterpret_cast<const uint16_t*>(
+                                      static_cast<const uint8_t*>(x->*kM)) +
+                                      i);
     const auto seven =
         hn::And(hn::ShiftRight<kFirst>(w), hn::Set(d16, uint16_t{127}));
     const auto all = hn::Or(seven, EighthSigns(d16, seven, 1));
@@ -865,11 +861,11 @@ HWY_INLINE const uint8_t* SignBits(
 
 // A bit of every byte per run of as many weights as there are bytes.
 template <auto kM, class X>
-HWY_INLINE const uint8_t* SignBits(
-    formats::FreeSigns<formats::BitPlanes<kM>>, const X* HWY_RESTRICT x,
-    uint8_t* HWY_RESTRICT buffer) {
-  // Stored in pieces no smaller than they are read: two planes at a time where a
-  // vector is twice as long as the member.
+HWY_INLINE const uint8_t* SignBits(formats::FreeSigns<formats::BitPlanes<kM>>,
+                                   const X* HWY_RESTRICT x,
+                                   uint8_t* HWY_RESTRICT buffer) {
+  // Stored in pieces no smaller than they are read: two planes at a time where
+  // a vector is twice as long as the member.
   constexpr size_t kBytes = formats::MemberBytes(kM);
   const hn::CappedTag<uint8_t, 2 * kBytes> d8;
   constexpr size_t n = HWY_MAX_LANES_D(decltype(d8));

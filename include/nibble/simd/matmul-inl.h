@@ -23,9 +23,9 @@ namespace HWY_NAMESPACE {
 // cores have 48 KiB of L1) stay in L1 while the tokens stream past them.
 inline constexpr size_t kPanelCols = 1024;
 
-// Makes the compiler hold `v` in a register here. Without it g++ 12 and clang 14
-// regroup the sums of an unrolled loop into a tree, whose leaves they then spill
-// (AVX2, Q4_0: 75 -> 1 GFLOPS).
+// Makes the compiler hold `v` in a register here. Without it g++ 12 and clang
+// 14 regroup the sums of an unrolled loop into a tree, whose leaves they then
+// spill (AVX2, Q4_0: 75 -> 1 GFLOPS).
 #if HWY_ARCH_X86 && HWY_TARGET < HWY_EMU128 && !HWY_COMPILER_MSVC
 template <class V>
 HWY_INLINE void Pin(V& v) {
@@ -53,9 +53,9 @@ struct PanelKernel {
   static constexpr size_t kParts = kNativeU8I8 ? 32 / kSub : 1;
   // Tokens per step: as many as the registers hold.
   static constexpr size_t kTokens =
-      HWY_TARGET == HWY_EMU128                                             ? 1
+      HWY_TARGET == HWY_EMU128                    ? 1
       : kMath == PanelMath::kQuads && kNativeU8I8 ? (kParts == 2 ? 4 : 6)
-      : kMath == PanelMath::kQuads && !kNeon                               ? 3
+      : kMath == PanelMath::kQuads && !kNeon      ? 3
       : kMath != PanelMath::kQuads && kDepth < kSub / 4 && !kManyRegisters ? 3
                                                                            : 4;
   static constexpr size_t kXStride = sizeof(Int8PanelChunk);
@@ -72,7 +72,8 @@ struct PanelKernel {
   using D8 = hwy::If<kSignedPanels, DI8, hn::Repartition<uint8_t, DI>>;
   using VI = hn::Vec<DI>;
   using VF = hn::Vec<DF>;
-  // What is added per sub-block and token: -bias * sum, or sum * scale for mins.
+  // What is added per sub-block and token: -bias * sum, or sum * scale for
+  // mins.
   using Correction = hwy::If<kMin, float, int32_t>;
   static constexpr bool kHasCorrections = kMin || !kSignedPanels;
 

@@ -31,11 +31,11 @@ namespace nibble {
 namespace HWY_NAMESPACE {
 
 // Weights are fetched ahead in two stages: far ones to L2, near ones to L1. The
-// hardware stops at every 4 KiB page, and one stage alone holds the line buffers
-// of L1 for as long as memory takes. Q4_K from memory, GB/s (Emerald Rapids, a
-// plain read does 17.5): no prefetch 8.9; one stage 13.2 at 1.5 KiB, 14.6 at 3 to
-// 6 KiB; two stages 15.5 to 16.4, flat for near 512 to 2048, far 4 to 16 KiB. On
-// 4 KiB pages 12.2 -> 14.6.
+// hardware stops at every 4 KiB page, and one stage alone holds the line
+// buffers of L1 for as long as memory takes. Q4_K from memory, GB/s (Emerald
+// Rapids, a plain read does 17.5): no prefetch 8.9; one stage 13.2 at 1.5
+// KiB, 14.6 at 3 to 6 KiB; two stages 15.5 to 16.4, flat for near 512 to 2048,
+// far 4 to 16 KiB. On 4 KiB pages 12.2 -> 14.6.
 inline constexpr size_t kNearPrefetch = 1024;
 inline constexpr size_t kFarPrefetch = 8192;
 
@@ -59,8 +59,8 @@ struct ChunkDot {
 
   using D8 = hn::ScalableTag<uint8_t>;
   using DI8 = hn::RebindToSigned<D8>;
-  using DF = hn::Repartition<float, D8>;     // lanes of products
-  using DS = typename Windows::DS;  // lanes of scales: a window
+  using DF = hn::Repartition<float, D8>;  // lanes of products
+  using DS = typename Windows::DS;        // lanes of scales: a window
   static constexpr size_t kN = HWY_MAX_LANES_D(D8);
   static constexpr size_t kFloats = HWY_MAX_LANES_D(DF);
   static constexpr size_t kWindow = Windows::kWindow;
@@ -198,8 +198,8 @@ struct ChunkDot {
     return true;
   }
 
-  // Vectors whose lanes are of the same groups add up their products as integers:
-  // one conversion and multiply-add for all.
+  // Vectors whose lanes are of the same groups add up their products as
+  // integers: one conversion and multiply-add for all.
   static constexpr size_t kVectors = kChunk / kN;
   static constexpr bool SameGroups(size_t j, size_t k) {
     for (size_t i = 0; i < kN; i += 4) {
@@ -225,7 +225,9 @@ struct ChunkDot {
   static constexpr size_t Member(size_t leader, size_t i) {
     size_t k = leader;
     for (; i != 0; --i) {
-      do { ++k; } while (!SameGroups(leader, k));
+      do {
+        ++k;
+      } while (!SameGroups(leader, k));
     }
     return k;
   }
@@ -395,8 +397,8 @@ HWY_NOINLINE void MatvecSomeTokens(const MatvecArgs& args, size_t begin,
 
 // Tokens that meet a row's codes at a time. Every count up to eight where there
 // are registers for it: up to six, eight tokens were decoded twice and slower
-// than six (AVX3_SPR, Q8_0: 128 after 141 GFLOPS, now 162). Targets that only have
-// to work get one: unrolled code took them most of the compile time.
+// than six (AVX3_SPR, Q8_0: 128 after 141 GFLOPS, now 162). Targets that only
+// have to work get one: unrolled code took them most of the compile time.
 inline constexpr size_t kMaxTokens = HWY_ARCH_X86 && HWY_TARGET > HWY_AVX2 ? 1
                                      : kNativeU8I8                         ? 8
                                                                            : 4;

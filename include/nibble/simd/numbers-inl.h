@@ -17,8 +17,8 @@ namespace nibble {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Are shifts and shuffles by lane single instructions? Elsewhere four numbers at
-// a time in a general register are faster.
+// Are shifts and shuffles by lane single instructions? Elsewhere four numbers
+// at a time in a general register are faster.
 inline constexpr bool kNumbersAreFast =
     (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2) ||
     (HWY_ARCH_ARM && HWY_TARGET != HWY_EMU128);
@@ -185,14 +185,14 @@ HWY_INLINE hn::Vec<D> RepeatBytes(D d, const uint8_t* p) {
   if constexpr (kBytes == 1) {
     return hn::Set(d, *p);
   } else if constexpr (kBytes == 2) {
-    return hn::BitCast(d, hn::Set(hn::Repartition<uint16_t, D>(),
-                                  formats::Load16(p)));
+    return hn::BitCast(
+        d, hn::Set(hn::Repartition<uint16_t, D>(), formats::Load16(p)));
   } else if constexpr (kBytes == 4) {
-    return hn::BitCast(d, hn::Set(hn::Repartition<uint32_t, D>(),
-                                  formats::Load32(p)));
+    return hn::BitCast(
+        d, hn::Set(hn::Repartition<uint32_t, D>(), formats::Load32(p)));
   } else if constexpr (kBytes == 8) {
-    return hn::BitCast(d, hn::Set(hn::Repartition<uint64_t, D>(),
-                                  formats::Load64(p)));
+    return hn::BitCast(
+        d, hn::Set(hn::Repartition<uint64_t, D>(), formats::Load64(p)));
   } else {
     static_assert(HWY_MAX_LANES_D(D) >= 16, "a block of 16");
     return hn::LoadDup128(d, p);
@@ -267,8 +267,8 @@ template <class Node, size_t kG, size_t kLanes>
 inline constexpr bool kNumbersFit = false;
 
 template <int kBits, int kShift, auto kM, int kFirst, size_t kG, size_t n>
-inline constexpr bool kNumbersFit<formats::Bits<kBits, kShift, kM, kFirst>, kG,
-                                  n> = true;
+inline constexpr bool
+    kNumbersFit<formats::Bits<kBits, kShift, kM, kFirst>, kG, n> = true;
 template <int kBits, int kRun, auto kM, class O, size_t kG, size_t n>
 inline constexpr bool kNumbersFit<formats::Field<kBits, kRun, kM, O>, kG, n> =
     kBits == 8 || kRun % n == 0 ||
@@ -287,13 +287,13 @@ inline constexpr bool kNumbersFit<formats::Shl<k, E>, kG, n> =
     kNumbersFit<E, kG, n>;
 template <class A, class B, size_t kG, size_t n>
 inline constexpr bool kNumbersFit<formats::Or<A, B>, kG, n> =
-    kNumbersFit<A, kG, n> && kNumbersFit<B, kG, n>;
+    kNumbersFit<A, kG, n>&& kNumbersFit<B, kG, n>;
 template <int kBits, class E, size_t kG, size_t n>
 inline constexpr bool kNumbersFit<formats::Inverted<kBits, E>, kG, n> =
     kNumbersFit<E, kG, n>;
 template <class E, class Sign, size_t kG, size_t n>
 inline constexpr bool kNumbersFit<formats::SignedBy<E, Sign>, kG, n> =
-    kNumbersFit<E, kG, n> && kNumbersFit<Sign, kG, n>;
+    kNumbersFit<E, kG, n>&& kNumbersFit<Sign, kG, n>;
 template <class E, size_t kG, size_t n>
 inline constexpr bool kNumbersFit<formats::Signed<E>, kG, n> =
     kNumbersFit<E, kG, n>;
@@ -432,8 +432,8 @@ HWY_INLINE hn::Vec<DI> NumbersOf(DI di, formats::Lut<E, kWords...>,
       Entries::Word(0), Entries::Word(Entries::kSize / 8 - 1)};
   const hn::Repartition<uint8_t, DI> d8;
   const auto index = hn::BitCast(d8, NumbersOf<Elements, 0>(di, E(), x));
-  const auto table = RepeatBytes<16>(
-      d8, reinterpret_cast<const uint8_t*>(kTable));
+  const auto table =
+      RepeatBytes<16>(d8, reinterpret_cast<const uint8_t*>(kTable));
   return ExtendByte(di, hn::BitCast(di, hn::TableLookupBytes(table, index)));
 }
 

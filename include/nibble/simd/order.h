@@ -35,8 +35,8 @@ struct ByteOrder {
   }
 };
 
-// The same for fields one after the other: those at bit 0 of all bytes of a chunk,
-// then those at the next.
+// The same for fields one after the other: those at bit 0 of all bytes of a
+// chunk, then those at the next.
 template <int kBits>
 struct PlaneOrder {
   static constexpr uint16_t kId = kBits * 256 + 1;
@@ -46,11 +46,11 @@ struct PlaneOrder {
   }
 };
 
-// Eight lanes of 64 bits, each with eight weights of a sub-block of its own: the
-// first eight of all of them, then the next. Products of the lanes add up as
-// integers, with one scale per lane at the end, and what a lane needs of a record
-// is in the lane already. Some targets take it, or PlaneOrder<2>, for codes that
-// come in groups (simd/lane_machine-inl.h).
+// Eight lanes of 64 bits, each with eight weights of a sub-block of its own:
+// the first eight of all of them, then the next. Products of the lanes add up
+// as integers, with one scale per lane at the end, and what a lane needs of a
+// record is in the lane already. Some targets take it, or PlaneOrder<2>, for
+// codes that come in groups (simd/lane_machine-inl.h).
 struct LaneOrder {
   static constexpr uint16_t kId = 64;
   static constexpr size_t Logical(size_t pos) {
@@ -58,8 +58,8 @@ struct LaneOrder {
   }
 };
 
-// The order matvec uses for a Codes type, derived from its first field; grids stay
-// logical.
+// The order matvec uses for a Codes type, derived from its first field; grids
+// stay logical.
 template <class E>
 struct OrderOf {
   using type = LogicalOrder;
@@ -92,8 +92,8 @@ struct OrderOf<formats::Signed<E>> : OrderOf<E> {};
 template <class E>
 struct OrderOf<formats::Gray<E>> : OrderOf<E> {};
 
-// Most orders move whole runs of 16 elements: packing activations is then storing
-// 16 codes at a time somewhere else.
+// Most orders move whole runs of 16 elements: packing activations is then
+// storing 16 codes at a time somewhere else.
 inline constexpr size_t kOrderRun = 16;
 inline constexpr size_t kOrderRuns = kChunk / kOrderRun;
 
@@ -123,9 +123,8 @@ constexpr PackedOrder PackedOrderOf() {
   packed.id = Order::kId;
   packed.whole_runs = MovesWholeRuns<Order>();
   for (size_t run = 0; run < kOrderRuns; ++run) {
-    const size_t from = packed.whole_runs
-                            ? Order::Logical(run * kOrderRun) / kOrderRun
-                            : run;
+    const size_t from =
+        packed.whole_runs ? Order::Logical(run * kOrderRun) / kOrderRun : run;
     packed.run[from] = static_cast<uint8_t>(run);
   }
   for (size_t pos = 0; pos < kChunk; ++pos) {

@@ -65,7 +65,7 @@ struct PanelTraits {
   static_assert(kSub == 16 || kSub == 32, "sub-blocks of 16 or n * 32");
 
   static constexpr PanelMath kMath =
-      kHasQuads                      ? PanelMath::kQuads
+      kHasQuads                  ? PanelMath::kQuads
       : kRange <= MaxPairCode(8) ? PanelMath::kPairs8
       : kRange <= MaxPairCode(4) ? PanelMath::kPairs4
       : kRange <= MaxPairCode(2) ? PanelMath::kPairs2
@@ -114,8 +114,8 @@ struct Int8Unpacker {
       const auto negative = hn::LoadMaskBits(d8, signs + kE / 8);
       return hn::IfThenElse(negative, hn::Sub(zero, v), hn::Add(zero, v));
     } else if constexpr (Traits::kHasShift) {
-      const int shift = formats::Scalar::Eval(typename F::ShiftCodes(), *x,
-                                              kE / F::kSub);
+      const int shift =
+          formats::Scalar::Eval(typename F::ShiftCodes(), *x, kE / F::kSub);
       const int add = Traits::kAdd + F::kShift * shift;
       return hn::Add(v, hn::Set(d8, static_cast<uint8_t>(add)));
     } else if constexpr (Traits::kAdd != 0) {
@@ -221,9 +221,9 @@ struct Int8Unpacker {
   }
 
   // Fetches the columns of rows [r, r + 4) from the panel below, which comes
-  // next: hardware does not see jumps from row to row. Weights from memory, Q4_K:
-  // 20 % less time for 5 to 10 tokens, 12 % for 16 to 32, 10 % for 64 with AVX2,
-  // less with VNNI. From a cache, or for more tokens: the same.
+  // next: hardware does not see jumps from row to row. Weights from memory,
+  // Q4_K: 20 % less time for 5 to 10 tokens, 12 % for 16 to 32, 10 % for 64
+  // with AVX2, less with VNNI. From a cache, or for more tokens: the same.
   static HWY_INLINE void FetchBelow(const PanelSource& source, size_t r) {
     const size_t begin =
         F::kRowHeader + source.col0 / F::kBlock * sizeof(Block);

@@ -97,9 +97,10 @@ struct Int8Panel {
   float* min;
 };
 
-// ---- bf16 panels: [kBf16Rows][kBf16BlockCols], rows as they are in the weights.
-// A row unpacked into lines next to one another was faster than one spread over
-// tiles that are contiguous (2 KiB apart, all in the same sets of L1).
+// ---- bf16 panels: [kBf16Rows][kBf16BlockCols], rows as they are in the
+// weights. A row unpacked into lines next to one another was faster than one
+// spread over tiles that are contiguous (2 KiB apart, all in the same sets of
+// L1).
 inline constexpr size_t kBf16Rows = 32;
 inline constexpr size_t kBf16PanelElements = kBf16Rows * kBf16BlockCols;
 // Products of a panel with 32 tokens: [4 tiles][16 rows][16 tokens].
@@ -120,8 +121,8 @@ struct Bf16Feed {
   size_t RowChunks() const { return (source.cols + 255) / 256; }
 };
 
-// The last results, on their way to those of earlier columns: that is done slice
-// by slice while tiles multiply the next ones.
+// The last results, on their way to those of earlier columns: that is done
+// slice by slice while tiles multiply the next ones.
 struct Bf16Pending {
   static constexpr size_t kSlice = 64;
   float results[kBf16Results];
@@ -140,8 +141,8 @@ struct Bf16Product {
   size_t tokens;
   float* c;         // kBf16Results per 32 tokens
   bool accumulate;  // add to c, or start from zero
-  // Activations wanted next: so many cache lines per line of weights are fetched
-  // to L2.
+  // Activations wanted next: so many cache lines per line of weights are
+  // fetched to L2.
   const uint8_t* ahead;
   size_t ahead_lines;
   Bf16Feed* feed;

@@ -17,10 +17,9 @@
 #include "nibble/simd/lane_signs-inl.h"
 #include "nibble/simd/order.h"
 
-HWY_BEFORE_NAMESPACE();
+// No functions, so no attributes of a target (clang would miss them).
 namespace nibble {
 namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 
 // Grids of which the machine has a case.
 template <class Codes>
@@ -29,7 +28,16 @@ template <class Grid, class Index>
 inline constexpr bool kWantsPlanes<formats::GridPoints<Grid, Index>> =
     sizeof(typename Grid::Point) == 4;
 
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble
+
 #if NIBBLE_LANE_ORDER
+
+HWY_BEFORE_NAMESPACE();
+namespace nibble {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 // The points of a grid, four bits to a weight: those in which its levels
 // differ.
@@ -126,11 +134,11 @@ struct PlaneMachine {
   }
 };
 
-#endif  // NIBBLE_LANE_ORDER
-
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace HWY_NAMESPACE
 }  // namespace nibble
 HWY_AFTER_NAMESPACE();
+
+#endif  // NIBBLE_LANE_ORDER
 
 #endif  // NIBBLE_SIMD_PLANE_MACHINE_INL_H_

@@ -8,7 +8,10 @@
 
 namespace nibble {
 
-enum class CacheLevel { kL2 = 2, kL1 = 3 };  // as __builtin_prefetch counts them
+enum class CacheLevel {
+  kL2 = 2,
+  kL1 = 3
+};  // as __builtin_prefetch counts them
 
 // Every 64th byte of [p, p + bytes); the memory need not exist.
 template <CacheLevel kLevel>

@@ -22,8 +22,8 @@ namespace nibble {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Codes kept in the low bits of 16-bit words, eight words to a code: all eight at
-// once, by testing whole vectors of words.
+// Codes kept in the low bits of 16-bit words, eight words to a code: all eight
+// at once, by testing whole vectors of words.
 template <class Node>
 struct LowBitWords {
   static constexpr bool kHas = false;
@@ -39,8 +39,8 @@ struct LowBitWords<formats::LowBits<kBits, kShift, kM>> {
     const auto* words = reinterpret_cast<const uint16_t*>(x->*kM);
     uint64_t bits = 0;
     for (size_t i = 64; i != 0; i -= n) {
-      const auto odd = hn::TestBit(hn::LoadU(d16, words + i - n),
-                                   hn::Set(d16, uint16_t{1}));
+      const auto odd =
+          hn::TestBit(hn::LoadU(d16, words + i - n), hn::Set(d16, uint16_t{1}));
       uint8_t stored[8];
       hn::StoreMaskBits(d16, odd, stored);
       uint32_t part = 0;
@@ -93,9 +93,8 @@ HWY_INLINE hn::Vec<DF> CodesToFloat(DF df, const X* HWY_RESTRICT x) {
 
 // Whether the target converts fp16 in hardware. Where it does not, Highway's
 // emulation takes infinities and NaNs for large numbers.
-constexpr bool kNativeHalf =
-    (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2) ||
-    (HWY_ARCH_ARM && HWY_TARGET != HWY_EMU128);
+constexpr bool kNativeHalf = (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2) ||
+                             (HWY_ARCH_ARM && HWY_TARGET != HWY_EMU128);
 
 // fp16 -> float, exactly.
 HWY_INLINE float HalfToFloat(uint16_t half) {
@@ -114,7 +113,8 @@ HWY_INLINE float HalfToFloat(formats::Word16 half) {
 }
 
 // The fp16 number at kOffset of block x, in all lanes. Where there is an
-// instruction for it, it converts eight bytes of the block straight from memory.
+// instruction for it, it converts eight bytes of the block straight from
+// memory.
 template <size_t kOffset, class DF, class X>
 HWY_INLINE hn::Vec<DF> BroadcastHalf(DF df, const X* HWY_RESTRICT x) {
   const uint8_t* HWY_RESTRICT p = reinterpret_cast<const uint8_t*>(x) + kOffset;
@@ -123,15 +123,14 @@ HWY_INLINE hn::Vec<DF> BroadcastHalf(DF df, const X* HWY_RESTRICT x) {
     const hn::CappedTag<hwy::float16_t, 4> d16;
     const hn::Rebind<float, decltype(d16)> d4;
     const auto four = hn::PromoteTo(
-        d4, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(
-                               p - 2 * kLane)));
+        d4,
+        hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(p - 2 * kLane)));
     if constexpr (kLane == 0) {
       return hn::Set(df, hn::GetLane(four));
     } else {
       const hn::RebindToSigned<DF> di;
-      return hn::TableLookupLanes(
-          hn::ResizeBitCast(df, four),
-          hn::IndicesFromVec(df, hn::Set(di, kLane)));
+      return hn::TableLookupLanes(hn::ResizeBitCast(df, four),
+                                  hn::IndicesFromVec(df, hn::Set(di, kLane)));
     }
   } else {
     return hn::Set(df, HalfToFloat(formats::Load16(p)));
@@ -151,10 +150,11 @@ HWY_INLINE hn::Vec<DF> DecodeScales(formats::ScaleKind<formats::Exponent8>,
   const auto small = hn::ShiftLeft<21>(hn::Add(v, one));
   return hn::BitCast(df, hn::Max(normal, small));
 }
-// Bits 0-6 are those of an fp16 number, 7 bits further up and 2^7 times smaller.
+// Bits 0-6 are those of an fp16 number, 7 bits further up and 2^7 times
+// smaller.
 template <size_t kN, class DF, class V8>
-HWY_INLINE hn::Vec<DF> DecodeScales(
-    formats::ScaleKind<formats::E4M3Scales<kN>>, DF df, V8 bytes) {
+HWY_INLINE hn::Vec<DF> DecodeScales(formats::ScaleKind<formats::E4M3Scales<kN>>,
+                                    DF df, V8 bytes) {
   const hn::Rebind<uint8_t, DF> d8;
   const hn::Rebind<uint16_t, DF> d16;
   const hn::Rebind<hwy::float16_t, DF> dh;
@@ -184,8 +184,8 @@ HWY_INLINE hn::Vec<DF> CodedScales(DF df,
           reinterpret_cast<const uint8_t*>(x)));
 }
 
-// The fp16 number at kOffset of the blocks of groups [kFirst, kFirst + lanes) of a
-// chunk.
+// The fp16 number at kOffset of the blocks of groups [kFirst, kFirst + lanes)
+// of a chunk.
 template <class F, size_t kOffset, size_t kPerBlock, size_t kFirst, class DF>
 HWY_INLINE hn::Vec<DF> GroupHalves(DF df,
                                    const typename F::Block* HWY_RESTRICT x) {
@@ -212,9 +212,9 @@ struct BitsInOrder<formats::Field<1, 1, kM>> {
   }
 };
 
-// Scales, shifts and mins of groups [kFirst, kFirst + kWindow) of the chunk of 256
-// weights that starts at block x. A group is a sub-block, or 32 weights of a
-// longer one.
+// Scales, shifts and mins of groups [kFirst, kFirst + kWindow) of the chunk of
+// 256 weights that starts at block x. A group is a sub-block, or 32 weights of
+// a longer one.
 template <class F>
 struct ChunkWindows {
   using Block = typename F::Block;
@@ -232,7 +232,8 @@ struct ChunkWindows {
     using Index = CodeIndex<Node, kFirst, kWindow>;
     if constexpr (formats::IsConstant<Node>::value) {
       static_assert(kStep == 1 && kBase == 0, "as it is");
-      return hn::Set(ds, static_cast<float>(formats::Scalar::Eval(Node(), *x, 0)));
+      return hn::Set(ds,
+                     static_cast<float>(formats::Scalar::Eval(Node(), *x, 0)));
     } else {
       static_assert(F::kSub == kGroup, "one code per group");
       if constexpr (F::kBlock == kChunk && Index::kHas) {
@@ -299,9 +300,9 @@ struct ChunkWindows {
                                int offset = -F::kZero) {
     const auto zero = hn::Set(ds, static_cast<float>(offset));
     if constexpr (formats::kIsPresent<typename F::ShiftCodes>) {
-      return hn::IfThenElse(
-          ShiftMask<typename F::ShiftCodes, kFirst>(ds, x),
-          hn::Set(ds, static_cast<float>(offset + F::kShift)), zero);
+      return hn::IfThenElse(ShiftMask<typename F::ShiftCodes, kFirst>(ds, x),
+                            hn::Set(ds, static_cast<float>(offset + F::kShift)),
+                            zero);
     } else {
       return zero;
     }
@@ -363,8 +364,8 @@ struct SubScales {
         scale[s] = BlockScale(x, row_scale, s);
         if constexpr (formats::kIsPresent<typename F::MinCodes>) {
           const int code = formats::Scalar::Eval(typename F::MinCodes(), x, s);
-          min[s] = F::kMinFactor * static_cast<float>(code) *
-                   HalfToFloat(x.dmin);
+          min[s] =
+              F::kMinFactor * static_cast<float>(code) * HalfToFloat(x.dmin);
         }
         offset[s] = static_cast<float>(-F::kZero);
       }
@@ -403,7 +404,8 @@ struct SubScales {
     }
     auto zero = hn::Set(df, static_cast<float>(-F::kZero));
     if constexpr (formats::kIsPresent<typename F::ShiftCodes>) {
-      const auto g = CodesToFloat<typename F::ShiftCodes, kFirst, kSubs>(df, &x);
+      const auto g =
+          CodesToFloat<typename F::ShiftCodes, kFirst, kSubs>(df, &x);
       zero = hn::MulAdd(g, hn::Set(df, static_cast<float>(F::kShift)), zero);
     }
     hn::Store(zero, df, offset + kFirst);
