@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
+
+#include "src/cpu_init.h"
 
 // The kernels carry their own target: no file needs special flags.
 #define NIBBLE_AMX __attribute__((target("amx-tile,amx-bf16")))
@@ -62,8 +62,7 @@ NIBBLE_AMX void Release() noexcept { _tile_release(); }
 
 bool AmxIsUsable() noexcept {
   static const bool usable = [] {
-    const char* wanted = std::getenv("NIBBLE_AMX");
-    if (wanted != nullptr && std::strcmp(wanted, "0") == 0) return false;
+    if (IsTurnedOff("NIBBLE_AMX")) return false;
     return CpuHasTiles() && LinuxGrantsTiles();
   }();
   return usable;

@@ -62,8 +62,7 @@ bool ReadEnvironment() noexcept {
 bool HasAvxVnni() noexcept {
 #if HWY_ARCH_X86 && !HWY_COMPILER_MSVC
   static const bool has = [] {
-    const char* wanted = std::getenv("NIBBLE_AVX_VNNI");
-    if (wanted != nullptr && std::string_view(wanted) == "0") return false;
+    if (IsTurnedOff("NIBBLE_AVX_VNNI")) return false;
     uint32_t a, b, c, d;
     return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & (1u << 4)) != 0;
   }();
@@ -74,6 +73,11 @@ bool HasAvxVnni() noexcept {
 }
 
 }  // namespace
+
+bool IsTurnedOff(const char* variable) noexcept {
+  const char* wanted = std::getenv(variable);
+  return wanted != nullptr && std::string_view(wanted) == "0";
+}
 
 void InitializeCpu() noexcept {
   static const bool done = ReadEnvironment();

@@ -10,6 +10,10 @@ namespace nibble {
 // Reads NIBBLE_TARGET once. Every verb calls it before it dispatches.
 void InitializeCpu() noexcept;
 
+// Is this environment variable "0"? So are instructions turned off that the CPU
+// has.
+bool IsTurnedOff(const char* variable) noexcept;
+
 // The HWY_* bit of the target in use.
 int64_t ChosenTargetBit() noexcept;
 

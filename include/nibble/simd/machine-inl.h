@@ -398,7 +398,8 @@ struct Simd {
     using Entries = formats::LutEntries<kWords...>;
     using Index = Index64<D8, Order, kE>;
     if constexpr (Index::template Possible<E>()) {
-      return Index::template Lookup < Entries, kBias ? 0x80 : 0 > (E(), x);
+      constexpr int kFlip = kBias ? 0x80 : 0;
+      return Index::template Lookup<Entries, kFlip>(E(), x);
     } else {
       return Lookup<Entries, kBias>(Eval<kE>(E(), x));
     }
@@ -440,8 +441,9 @@ struct Simd {
     const hn::Repartition<uint16_t, D8> d16;
     using DH = hn::Rebind<uint8_t, decltype(d16)>;
     const auto index = Simd<DH>::template Eval<kE / 2>(Index(), x);
-    const auto first = PairMember < Grid, kBias ? 0x80 : 0 > (DH(), index, 0);
-    const auto second = PairMember < Grid, kBias ? 0x80 : 0 > (DH(), index, 1);
+    constexpr uint8_t kFlip = kBias ? 0x80 : 0;
+    const auto first = PairMember<Grid, kFlip>(DH(), index, 0);
+    const auto second = PairMember<Grid, kFlip>(DH(), index, 1);
     return hn::BitCast(d8,
                        hn::Or(hn::PromoteTo(d16, first),
                               hn::ShiftLeft<8>(hn::PromoteTo(d16, second))));

@@ -8,10 +8,8 @@
 
 namespace nibble {
 
-enum class CacheLevel {
-  kL2 = 2,
-  kL1 = 3
-};  // as __builtin_prefetch counts them
+// As __builtin_prefetch counts them.
+enum class CacheLevel { kL2 = 2, kL1 = 3 };
 
 // Every 64th byte of [p, p + bytes); the memory need not exist.
 template <CacheLevel kLevel>
