@@ -16,6 +16,8 @@ constexpr PackedOrder kOrders[] = {
     PackedOrderOf<LogicalOrder>(),
     PackedOrderOf<LaneOrder>(),
     PackedOrderOf<PlaneOrder<2>>(),
+    PackedOrderOf<TrellisOrder<4>>(),
+    PackedOrderOf<TrellisOrder<8>>(),
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
   OrderOfFormat<formats::symbol>(),
 #include "nibble/formats/enabled.def"

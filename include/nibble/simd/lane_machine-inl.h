@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The SIMD machine in LaneOrder, for codes that come in groups: grids, pairs,
-// ternary digits, trellises. Eight lanes of 64 bits, each with weights of its
+// ternary digits. Eight lanes of 64 bits, each with weights of its
 // own sub-block of 32; numbers of the whole chunk are computed once and
 // shuffled to the lanes of a vector.
 //
 // For targets with VBMI, VNNI, GFNI and BITALG in vectors of 64 bytes. Matvec
 // from memory there, one core of Emerald Rapids, Gweights/s: IQ2_XXS 19.7 ->
-// 30, IQ2_KL 19.3 -> 38, IQ1_BN 16.8 -> 40, IQ2_KT 11.8 -> 16.
+// 30, IQ2_KL 19.3 -> 38, IQ1_BN 16.8 -> 40.
 #if defined(NIBBLE_SIMD_LANE_MACHINE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_SIMD_LANE_MACHINE_INL_H_
 #undef NIBBLE_SIMD_LANE_MACHINE_INL_H_
@@ -21,11 +21,12 @@
 #include "nibble/simd/numbers-inl.h"
 #include "nibble/simd/order.h"
 #include "nibble/simd/plane_machine-inl.h"
+#include "nibble/simd/trellis_machine-inl.h"
 
 namespace nibble {
 namespace HWY_NAMESPACE {
 
-// Codes that have a case in LaneMachine.
+// Codes that have a case in LaneMachine, PlaneMachine or TrellisMachine.
 template <class Codes>
 inline constexpr bool kWantsLanes = formats::GridOf<Codes>::kIsGrid;
 template <class Grid, class Index>
@@ -46,15 +47,6 @@ HWY_BEFORE_NAMESPACE();
 namespace nibble {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-// The groups of four weights of vector kJ.
-template <size_t kJ>
-struct LaneFours {
-  static constexpr bool kConsecutive = false;
-  static constexpr size_t At(size_t lane) {
-    return LaneOrder::Logical(64 * kJ + 4 * lane) / 4;
-  }
-};
 
 // Number kJ of the four of each 64-bit lane, zero-extended to kBytes and
 // repeated.
@@ -133,17 +125,6 @@ struct LaneDigits {
   }
 };
 
-// The powers of K for byte kByte of the four that each 32-bit lane has.
-template <int kGroup, size_t kByte>
-struct LanePowers {
-  alignas(64) uint32_t power[16] = {};
-  constexpr LanePowers() {
-    for (size_t i = 0; i < 16; ++i) {
-      power[i] = formats::TrellisGenerator::Power((4 * i) % kGroup + kByte + 1);
-    }
-  }
-};
-
 // As Simd, for positions [64 kJ, 64 kJ + 64) of a block of 256 (of several
 // blocks: ternary digits), kE = 64 kJ.
 struct LaneMachine {
@@ -151,12 +132,8 @@ struct LaneMachine {
   using DI8 = hn::RebindToSigned<D8>;
   using D16 = hn::Repartition<uint16_t, D8>;
   using DI16 = hn::Repartition<int16_t, D8>;
-  using D32 = hn::Repartition<uint32_t, D8>;
-  using DI32 = hn::Repartition<int32_t, D8>;
   using D64 = hn::Repartition<uint64_t, D8>;
   using V = hn::Vec<D8>;
-  using V32 = hn::Vec<D32>;
-  using VI32 = hn::Vec<DI32>;
   static_assert(HWY_MAX_LANES_D(D8) == 64, "eight lanes of eight weights");
 
   template <size_t kE, int kAt = 0, bool kBias = false, class Grid, class Index,
@@ -215,29 +192,6 @@ struct LaneMachine {
         d8, hn::OrAnd(hn::MulHigh(even, hn::Set(d16, uint16_t{3})),
                       hn::MulHigh(odd, hn::Set(d16, uint16_t{3 * 256})), high));
   }
-  // Four weights of one seed in every 32-bit lane: the last is computed first
-  // and moved up by the others.
-  template <size_t kE, int kAt = 0, bool kBias = false, int kGroup, class Index,
-            bool kMagnitude, class X>
-  static HWY_INLINE V Eval(formats::Trellis<kGroup, Index, kMagnitude>,
-                           const X* HWY_RESTRICT x) {
-    using T = formats::TrellisGenerator;
-    const V32 seeds =
-        hn::Add(Seeds<kE / 64, kGroup, Index>(x), hn::Set(D32(), T::kFirst));
-    VI32 sums = AddSum<kGroup, 3>(seeds, hn::Zero(DI32()));
-    sums = AddSum<kGroup, 2>(seeds, hn::ShiftLeft<8>(sums));
-    sums = AddSum<kGroup, 1>(seeds, hn::ShiftLeft<8>(sums));
-    sums = AddSum<kGroup, 0>(seeds, hn::ShiftLeft<8>(sums));
-    const V bytes = hn::BitCast(D8(), sums);
-    if constexpr (kBias) {
-      static_assert(kBiasOf<formats::Trellis<kGroup, Index>> == T::kZero, "");
-      return bytes;
-    } else {
-      const V zero = hn::Set(D8(), uint8_t{T::kZero});
-      const auto v = hn::BitCast(DI8(), hn::Sub(bytes, zero));
-      return hn::BitCast(D8(), kMagnitude ? hn::Abs(v) : v);
-    }
-  }
 
  private:
   // Number kJ of every lane's four: all 32 of a block in 16-bit lanes, which
@@ -286,28 +240,6 @@ struct LaneMachine {
       return Shifts::kEight == 0 ? hn::DupEven(v) : hn::DupOdd(v);
     }
   }
-
-  // -- Trellises.
-  template <size_t kJ, int kGroup, class Index, class X>
-  static HWY_INLINE V32 Seeds(const X* HWY_RESTRICT x) {
-    if constexpr (kGroup == 8) {
-      return hn::BitCast(D32(), Numbers<Index, kJ, 4>(x));
-    } else {
-      return hn::BitCast(D32(),
-                         NumbersOf<LaneFours<kJ>, 0>(DI32(), Index(), x));
-    }
-  }
-  // sums + the four bytes of every seed's number.
-  template <int kGroup, size_t kByte>
-  static HWY_INLINE VI32 AddSum(V32 seeds, VI32 sums) {
-    static constexpr LanePowers<kGroup, kByte> kPowers;
-    const D32 d32;
-    const V32 grown = hn::Mul(seeds, hn::Load(d32, kPowers.power));
-    const V quads = hn::BitCast(
-        D8(), hn::And(grown, hn::Set(d32, formats::TrellisGenerator::kMask)));
-    return hn::SumOfMulQuadAccumulate(DI32(), quads, hn::Set(DI8(), int8_t{1}),
-                                      sums);
-  }
 };
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)
@@ -320,21 +252,35 @@ HWY_AFTER_NAMESPACE();
 namespace nibble {
 namespace HWY_NAMESPACE {
 
-// The machine and the element order that matvec takes on this target.
+// The machine and the element order that matvec takes on this target, and what
+// the machine evaluates codes from: the block, or what it has decoded of it
+// (kAhead).
 template <class Codes,
           bool kByLanes = NIBBLE_LANE_ORDER != 0 && kWantsLanes<Codes>>
 struct MatvecMachine {
-  static constexpr bool kLanes = false;
+  static constexpr bool kLanes = false, kAhead = false;
   using Order = typename OrderOf<Codes>::type;
   using type = Simd<hn::ScalableTag<uint8_t>, Order>;
+  template <class Block>
+  using Decoded = const Block* HWY_RESTRICT;
 };
 #if NIBBLE_LANE_ORDER
 template <class Codes>
 struct MatvecMachine<Codes, true> {
-  static constexpr bool kLanes = true;
+  static constexpr bool kLanes = true, kAhead = false;
   static constexpr bool kPlanes = kWantsPlanes<Codes>;
   using Order = hwy::If<kPlanes, PlaneOrder<2>, LaneOrder>;
   using type = hwy::If<kPlanes, PlaneMachine, LaneMachine>;
+  template <class Block>
+  using Decoded = const Block* HWY_RESTRICT;
+};
+template <int kGroup, class Index, bool kMagnitude>
+struct MatvecMachine<formats::Trellis<kGroup, Index, kMagnitude>, true> {
+  static constexpr bool kLanes = true, kAhead = true;
+  using Order = TrellisOrder<kGroup>;
+  using type = TrellisMachine;
+  template <class Block>
+  using Decoded = TrellisMachine::Decoded<8 / kGroup>;
 };
 #endif
 

@@ -111,9 +111,21 @@ struct ChunkDot {
     alignas(64) float at[kTokens][kGroups];
   };
 
+  static constexpr bool kAhead = Machine::kAhead;
+  static_assert(!kAhead || F::kBlock == kChunk, "a chunk is a block");
+  using Decoded = typename Machine::template Decoded<Block>;
+  static HWY_INLINE Decoded Decode(const Block* HWY_RESTRICT x) {
+    if constexpr (kAhead) {
+      return Machine::type::Decode(Codes(), x);
+    } else {
+      return x;
+    }
+  }
+
   template <size_t... kT>
   static HWY_INLINE void Run(std::index_sequence<kT...> tokens,
                              const Block* HWY_RESTRICT x,
+                             const Decoded& decoded,
                              const Int8RowChunk* HWY_RESTRICT y,
                              size_t y_stride, Sums* HWY_RESTRICT sums) {
     Scales<sizeof...(kT)> scales;
@@ -121,7 +133,7 @@ struct ChunkDot {
              y_stride, scales, sums);
     HWY_ALIGN uint8_t buffer[kChunk / 8];
     const auto signs = ChunkSigns(x, buffer);
-    Steps(std::make_index_sequence<kChunk / kN>(), tokens, x, y, y_stride,
+    Steps(std::make_index_sequence<kChunk / kN>(), tokens, decoded, y, y_stride,
           scales, signs, sums);
   }
 
@@ -276,7 +288,7 @@ struct ChunkDot {
 
   // A vector of codes and what multiplies activations by their signs.
   template <size_t kJ>
-  static HWY_INLINE auto StepCodes(const Block* HWY_RESTRICT x) {
+  static HWY_INLINE auto StepCodes(const Decoded& x) {
     return Machine::type::template Eval<kJ * kN, 0, kBias>(Codes(), x);
   }
   static HWY_INLINE auto ChunkSigns(const Block* HWY_RESTRICT x,
@@ -315,8 +327,7 @@ struct ChunkDot {
   // Codes of a leader and its members leave memory once and meet every token.
   template <size_t kJ, size_t... kI, size_t... kT, class S, class Signs>
   static HWY_INLINE void Step(std::index_sequence<kI...>,
-                              std::index_sequence<kT...>,
-                              const Block* HWY_RESTRICT x,
+                              std::index_sequence<kT...>, const Decoded& x,
                               const Int8RowChunk* HWY_RESTRICT y,
                               size_t y_stride, const S& scales, Signs signs,
                               Sums* HWY_RESTRICT sums) {
@@ -331,8 +342,7 @@ struct ChunkDot {
     (AddScaled<kJ>(products(y[kT * y_stride]), scales.at[kT], sums[kT]), ...);
   }
   template <size_t kJ, class Tokens, class S, class Signs>
-  static HWY_INLINE void StepOfLeader(Tokens tokens,
-                                      const Block* HWY_RESTRICT x,
+  static HWY_INLINE void StepOfLeader(Tokens tokens, const Decoded& x,
                                       const Int8RowChunk* HWY_RESTRICT y,
                                       size_t y_stride, const S& scales,
                                       Signs signs, Sums* HWY_RESTRICT sums) {
@@ -343,7 +353,7 @@ struct ChunkDot {
   }
   template <size_t... kJ, class Tokens, class S, class Signs>
   static HWY_INLINE void Steps(std::index_sequence<kJ...>, Tokens tokens,
-                               const Block* HWY_RESTRICT x,
+                               const Decoded& x,
                                const Int8RowChunk* HWY_RESTRICT y,
                                size_t y_stride, const S& scales, Signs signs,
                                Sums* HWY_RESTRICT sums) {
@@ -363,18 +373,30 @@ HWY_INLINE void MatvecRow(std::index_sequence<kT...> tokens,
   const typename Dot::DF df;
   const size_t chunks = ChunksOf(cols);
   typename Dot::Sums sums[sizeof...(kT)];
+  const auto blocks = [](const uint8_t* HWY_RESTRICT bytes) HWY_ATTR {
+    return reinterpret_cast<const Block*>(bytes);
+  };
   const uint8_t* HWY_RESTRICT p = row + F::kRowHeader;
+  [[maybe_unused]] auto decoded = Dot::Decode(blocks(p));
   for (size_t c = 0; c < cols / kChunk; ++c, p += kBytes) {
     PrefetchWeights(p, kBytes);
-    Dot::Run(tokens, reinterpret_cast<const Block*>(p), x + c, chunks, sums);
+    if constexpr (Dot::kAhead) {
+      // Behind the last chunk is nothing to decode: it itself, again.
+      const size_t next = c + 1 < cols / kChunk ? kBytes : 0;
+      const auto ahead = Dot::Decode(blocks(p + next));
+      Dot::Run(tokens, blocks(p), decoded, x + c, chunks, sums);
+      decoded = ahead;
+    } else {
+      Dot::Run(tokens, blocks(p), blocks(p), x + c, chunks, sums);
+    }
   }
   if constexpr (F::kBlock < kChunk) {
     const size_t left = cols % kChunk / F::kBlock * sizeof(Block);
     if (left != 0) {  // missing blocks: zeros, as their activations are
       HWY_ALIGN uint8_t tail[kBytes] = {};
       memcpy(tail, p, left);
-      Dot::Run(tokens, reinterpret_cast<const Block*>(tail), x + chunks - 1,
-               chunks, sums);
+      Dot::Run(tokens, blocks(tail), blocks(tail), x + chunks - 1, chunks,
+               sums);
     }
   }
   const float factor = F::kFactor * formats::Reader<F>::RowScale(row);

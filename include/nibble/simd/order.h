@@ -49,12 +49,41 @@ struct PlaneOrder {
 // Eight lanes of 64 bits, each with eight weights of a sub-block of its own:
 // the first eight of all of them, then the next. Products of the lanes add up
 // as integers, with one scale per lane at the end, and what a lane needs of a
-// record is in the lane already. Some targets take it, or PlaneOrder<2>, for
-// codes that come in groups (simd/lane_machine-inl.h).
+// record is in the lane already. Some targets take it, PlaneOrder<2> or
+// TrellisOrder for codes that come in groups (simd/lane_machine-inl.h).
 struct LaneOrder {
   static constexpr uint16_t kId = 64;
   static constexpr size_t Logical(size_t pos) {
     return pos % 64 / 8 * 32 + pos / 64 * 8 + pos % 8;
+  }
+};
+
+// Seeds of trellis codes in 32-bit lanes, two of a sub-block side by side, with
+// the same places of their groups in a vector: sums of the bytes of a product
+// of the first and the second seed's lane, of one place and the next, and with
+// two places more the next eight bytes (simd/trellis_machine-inl.h). Every lane
+// of a vector of sums is of the same sub-block in all vectors of a chunk.
+template <int kGroup>
+struct TrellisOrder {
+  static_assert(kGroup == 4 || kGroup == 8, "weights of a seed");
+  static constexpr uint16_t kId = 64 + kGroup;
+  // Which seeds vector j of 64 positions has, and its first place of them.
+  static constexpr size_t SeedVector(size_t j) {
+    return kGroup == 8 ? j / 2 : j;
+  }
+  static constexpr size_t FirstPlace(size_t j) {
+    return kGroup == 8 ? j % 2 * 4 : 0;
+  }
+  // The group of 32-bit lane `lane` of a vector of seeds.
+  static constexpr size_t Group(size_t vector, size_t lane) {
+    return (2 * lane + vector % 2) * (8 / kGroup) + vector / 2;
+  }
+  static constexpr size_t Logical(size_t pos) {
+    const size_t vector = pos / 64, in_block = pos % 16;
+    const size_t lane = pos % 64 / 16 * 4 + in_block % 8 / 2;
+    const size_t place = in_block / 8 * 2 + in_block % 2;
+    return kGroup * Group(SeedVector(vector), lane) + FirstPlace(vector) +
+           place;
   }
 };
 
