@@ -49,13 +49,19 @@ Status PackInt8Rows(const PackedOrder& order, const TokenRows& from,
   return OkStatus();
 }
 
-Status PackInt8Panels(const TokenRows& from, RowRange tokens,
+Status PackInt8Panels(uint16_t order, const TokenRows& from, RowRange tokens,
                       void* out) noexcept {
   auto* chunks = static_cast<Int8PanelChunk*>(out);
+  const bool pairs = order == kExtensionOrder && UsesI8mm();
   for (size_t t = tokens.begin; t < tokens.end; ++t) {
     if (!PackInt8PanelChunks(from.x.type, from.Row(t), from.x.cols, chunks + t,
                              from.tokens)) {
       return NotFinite(from, t);
+    }
+    if (!pairs || t % 2 == 0) continue;
+    for (size_t c = 0; c < ChunksOf(from.x.cols); ++c) {
+      Int8PanelChunk* even = chunks + c * from.tokens + t - 1;
+      PairTokens(even[0], even[1]);
     }
   }
   return OkStatus();
@@ -92,7 +98,8 @@ Status PackTokens(ActivationLayout layout, const TokenRows& from,
                   RowRange tokens, void* out) noexcept {
   switch (layout.kind) {
     case ActivationKind::kInt8Panels:
-      return PackInt8Panels(from, tokens, out);
+      NIBBLE_RETURN_IF_ERROR(CheckPanelOrder("activations", layout));
+      return PackInt8Panels(layout.order, from, tokens, out);
     case ActivationKind::kBf16Panels:
       return PackBf16Panels(from, tokens, out);
     case ActivationKind::kInt8Rows:
@@ -116,7 +123,8 @@ ActivationLayout ChooseActivationLayout(Type type, size_t tokens) noexcept {
     return {ActivationKind::kBf16Panels, 0};
   }
   if (tokens >= kernels->crossover.panels) {
-    return {ActivationKind::kInt8Panels, 0};
+    return {ActivationKind::kInt8Panels,
+            UsesExtension() ? kExtensionOrder : kPlainOrder};
   }
   return {ActivationKind::kInt8Rows, kernels->order};
 }

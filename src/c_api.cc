@@ -551,4 +551,5 @@ nibble_status nibble_matmul_experts(const nibble_expert_weights* weights,
 
 int nibble_uses_amx(void) { return nibble::Answer(nibble::UsesAmx); }
 int nibble_uses_avx_vnni(void) { return nibble::Answer(nibble::UsesAvxVnni); }
+int nibble_uses_i8mm(void) { return nibble::Answer(nibble::UsesI8mm); }
 }  // extern "C"

@@ -18,17 +18,23 @@ HWY_BEFORE_NAMESPACE();
 namespace nibble {
 namespace HWY_NAMESPACE {
 
+template <class F, PanelMath kMath>
+constexpr FormatPanels MakePanels() {
+  using Traits = PanelTraits<F>;
+  return {{kMath, Traits::kSub == 16, Traits::kHasMin, Traits::kBias},
+          &UnpackInt8Panel<F, CodesOf(kMath)>};
+}
+
 template <class F>
 constexpr ComputeKernels MakeComputeKernels() {
   ComputeKernels kernels = {};
   kernels.dequantize_row = &DequantizeRow<F>;
   kernels.order = MatvecMachine<typename F::Codes>::Order::kId;
   kernels.matvec = &MatvecRows<F>;
-  kernels.panel_shape = PanelTraits<F>::kShape;
-  kernels.unpack_int8 = &UnpackInt8Panel<F>;
-#if NIBBLE_AVX_VNNI
-  kernels.unpack_quads = &UnpackInt8Panel<F, false>;
-#endif
+  kernels.panels = MakePanels<F, PanelTraits<F>::kMath>();
+  if constexpr (kHasExtension) {
+    kernels.extension_panels = MakePanels<F, kExtensionMath>();
+  }
   kernels.crossover = CrossoverOf<F>();
 #ifdef NIBBLE_MAY_HAVE_TILES
   kernels.multiply_bf16 = &MultiplyBf16Panel<F>;

@@ -13,6 +13,13 @@
 
 namespace nibble {
 
+// How a format is unpacked for one way to multiply.
+struct FormatPanels {
+  PanelShape shape;
+  // Unpacks MatmulKernels::panel_rows rows.
+  void (*unpack)(const PanelSource& source, const Int8Panel& out);
+};
+
 struct ComputeKernels {
   // Decodes one row of `cols` weights.
   void (*dequantize_row)(const uint8_t* row, size_t cols, float* out);
@@ -20,11 +27,10 @@ struct ComputeKernels {
   // Rows times int8 activations packed in this element order.
   uint16_t order;
   void (*matvec)(const MatvecArgs& args);
-  // Unpacks MatmulKernels::panel_rows rows for a matmul.
-  PanelShape panel_shape;
-  void (*unpack_int8)(const PanelSource& source, const Int8Panel& out);
-  // The same for quads, on targets whose CPUs may have them; else null.
-  void (*unpack_quads)(const PanelSource& source, const Int8Panel& out);
+  // For a matmul, with the target's own instructions and with those of its
+  // extension (null if it has none): see UsesExtension.
+  FormatPanels panels;
+  FormatPanels extension_panels;
 
   Crossover crossover;
 

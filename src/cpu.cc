@@ -12,6 +12,10 @@
 
 #if HWY_ARCH_X86 && !HWY_COMPILER_MSVC
 #include <cpuid.h>
+#elif HWY_ARCH_ARM_A64 && defined(__linux__)
+#include <sys/auxv.h>
+#elif HWY_ARCH_ARM_A64 && defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 namespace nibble {
@@ -59,14 +63,24 @@ bool ReadEnvironment() noexcept {
   return true;
 }
 
-bool HasAvxVnni() noexcept {
+bool CpuHasAvxVnni() noexcept {
 #if HWY_ARCH_X86 && !HWY_COMPILER_MSVC
-  static const bool has = [] {
-    if (IsTurnedOff("NIBBLE_AVX_VNNI")) return false;
-    uint32_t a, b, c, d;
-    return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & (1u << 4)) != 0;
-  }();
-  return has;
+  uint32_t a, b, c, d;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & (1u << 4)) != 0;
+#else
+  return false;
+#endif
+}
+
+bool CpuHasI8mm() noexcept {
+#if HWY_ARCH_ARM_A64 && defined(__linux__)
+  constexpr unsigned long kI8mm = 1ul << 13;  // HWCAP2_I8MM, not in every libc
+  return (getauxval(AT_HWCAP2) & kI8mm) != 0;
+#elif HWY_ARCH_ARM_A64 && defined(__APPLE__)
+  int has = 0;
+  size_t bytes = sizeof(has);
+  const char* name = "hw.optional.arm.FEAT_I8MM";
+  return sysctlbyname(name, &has, &bytes, nullptr, 0) == 0 && has != 0;
 #else
   return false;
 #endif
@@ -117,10 +131,23 @@ Status ForceTarget(std::string_view target) {
 
 bool UsesAmx() { return ChosenTargetBit() == HWY_AVX3_SPR && AmxIsUsable(); }
 
-bool UsesAvxVnni() { return ChosenTargetBit() == HWY_AVX2 && HasAvxVnni(); }
+bool UsesAvxVnni() {
+  static const bool has = !IsTurnedOff("NIBBLE_AVX_VNNI") && CpuHasAvxVnni();
+  return has && ChosenTargetBit() == HWY_AVX2;
+}
+
+bool UsesI8mm() {
+  static const bool has = !IsTurnedOff("NIBBLE_I8MM") && CpuHasI8mm();
+  return has && ChosenTargetBit() == HWY_NEON_BF16;
+}
+
+bool UsesExtension() noexcept { return UsesAvxVnni() || UsesI8mm(); }
 
 std::string ChosenBackend() {
-  return ChosenTarget() + (UsesAmx() ? "+AMX" : UsesAvxVnni() ? "+VNNI" : "");
+  return ChosenTarget() + (UsesAmx()       ? "+AMX"
+                           : UsesAvxVnni() ? "+VNNI"
+                           : UsesI8mm()    ? "+I8MM"
+                                           : "");
 }
 
 }  // namespace nibble

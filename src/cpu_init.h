@@ -17,6 +17,10 @@ bool IsTurnedOff(const char* variable) noexcept;
 // The HWY_* bit of the target in use.
 int64_t ChosenTargetBit() noexcept;
 
+// Does the CPU have the instructions that the target's kernels carry beside its
+// own (kHasExtension)? UsesAvxVnni or UsesI8mm.
+bool UsesExtension() noexcept;
+
 }  // namespace nibble
 
 #endif  // NIBBLE_SRC_CPU_INIT_H_

@@ -10,7 +10,6 @@
 #include "src/compute_kernels.h"
 #include "src/cpu_init.h"
 #include "src/matmul_job.h"
-#include "src/matmul_kernels.h"
 #include "src/routing.h"
 #include "src/run_parts.h"
 #include "src/token_rows.h"
@@ -91,12 +90,13 @@ struct Steps {
 // and as AVX2 there, in units of 45 ns. Only the balance of the parts depends
 // on them: 256 tokens choose 8 of 128 experts, 18 % of them the same one; of 8
 // parts the slowest takes 1.05 (Q4_K) to 1.25 times (Q6_K) the mean.
-Steps StepsOf(const Segment& s, size_t expert_rows) noexcept {
+Steps StepsOf(const Segment& s, const ConstMatrix& expert) noexcept {
   const auto steps_of = [&](size_t rows, size_t weights, size_t entry) {
-    return Steps{rows, (expert_rows + rows - 1) / rows,
+    return Steps{rows, (expert.rows + rows - 1) / rows,
                  weights + entry * s.count};
   };
-  const bool quads = MatmulKernelsInUse().HasMath(PanelMath::kQuads);
+  const PanelShape& shape = FindComputeKernels(expert.type)->panels.shape;
+  const bool quads = UsesExtension() || shape.math == PanelMath::kQuads;
   switch (s.layout.kind) {
     case ActivationKind::kInt8Rows:
       return quads ? steps_of(16, 12, 8) : steps_of(16, 13, 15);
@@ -122,7 +122,7 @@ struct ExpertsJob {
     size_t work_of_all = 0;
     Segments segments(x.routing, x.type, x.cols);
     for (Segment s; segments.Next(&s);) {
-      const Steps steps = StepsOf(s, weights.first.rows);
+      const Steps steps = StepsOf(s, weights.first);
       work_of_all += steps.count * steps.cost;
     }
     return work_of_all;
@@ -133,7 +133,7 @@ struct ExpertsJob {
     size_t done = 0;
     Segments segments(x.routing, x.type, x.cols);
     for (Segment s; segments.Next(&s) && done < own.end;) {
-      const Steps steps = StepsOf(s, weights.first.rows);
+      const Steps steps = StepsOf(s, weights.first);
       const RowRange in = UnitsIn(own, done, steps.cost, steps.count);
       done += steps.count * steps.cost;
       if (in.begin == in.end) continue;

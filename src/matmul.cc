@@ -38,6 +38,9 @@ Status CheckPacked(const PackedActivations& x) noexcept {
   if (x.layout.kind == ActivationKind::kBf16Panels && !UsesAmx()) {
     return Unsupported("x: bf16 panels need AMX, which is not in use");
   }
+  if (x.layout.kind == ActivationKind::kInt8Panels) {
+    NIBBLE_RETURN_IF_ERROR(CheckPanelOrder("x", x.layout));
+  }
   if (x.data == nullptr || reinterpret_cast<uintptr_t>(x.data) % 64 != 0) {
     return InvalidArgument("x: data is null or not aligned to 64 bytes");
   }

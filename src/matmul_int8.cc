@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "src/check.h"
 #include "src/compute_kernels.h"
+#include "src/cpu_init.h"
 #include "src/matmul_job.h"
 #include "src/matmul_kernels.h"
 
@@ -43,19 +45,15 @@ struct Scratch {
 // The kernels of one product.
 struct Kernels {
   const MatmulKernels& any = MatmulKernelsInUse();
-  PanelShape shape;
-  void (*unpack)(const PanelSource& source, const Int8Panel& out);
+  FormatPanels format;
   Int8PanelKernel multiply;
   size_t cols;  // unpacked at a time: the planes of a panel share its room
 
-  explicit Kernels(Type type) noexcept {
-    const ComputeKernels& format = *FindComputeKernels(type);
-    shape = format.panel_shape;
-    unpack = format.unpack_int8;
-    if (format.unpack_quads != nullptr && any.HasMath(PanelMath::kQuads)) {
-      shape.math = PanelMath::kQuads;
-      unpack = format.unpack_quads;
-    }
+  Kernels(Type type, uint16_t order) noexcept {
+    const ComputeKernels& compute = *FindComputeKernels(type);
+    format =
+        order == kExtensionOrder ? compute.extension_panels : compute.panels;
+    const PanelShape& shape = format.shape;
     multiply = any.multiply[static_cast<size_t>(shape.math)]
                            [shape.per16 ? 1 : 0][shape.has_min ? 1 : 0];
     cols = any.panel_cols / (shape.math == PanelMath::kPlanes ? 2 : 1);
@@ -79,10 +77,10 @@ void MultiplyBlock(const MatmulJob& job, const Kernels& kernels,
     const size_t cols = std::min(kernels.cols, job.weights.cols - k);
     float* c = scratch.c;
     for (size_t r = row0; r < end; r += step, c += results) {
-      kernels.unpack({job.weights.row(r), job.weights.stride_bytes,
-                      std::min(step, end - r), k, cols},
-                     scratch.panel);
-      kernels.multiply(scratch.panel, cols, kernels.shape.bias,
+      kernels.format.unpack({job.weights.row(r), job.weights.stride_bytes,
+                             std::min(step, end - r), k, cols},
+                            scratch.panel);
+      kernels.multiply(scratch.panel, cols, kernels.format.shape.bias,
                        x + k / 256 * job.x.tokens + tokens.begin, job.x.tokens,
                        tokens.count, c);
     }
@@ -100,12 +98,26 @@ void MultiplyBlock(const MatmulJob& job, const Kernels& kernels,
 
 }  // namespace
 
+Status CheckPanelOrder(const char* name, ActivationLayout layout) noexcept {
+  if (layout.order > kExtensionOrder) {
+    return InvalidArgument("%s: int8 panels have no order %d", name,
+                           layout.order);
+  }
+  if (layout.order == kExtensionOrder && !UsesExtension()) {
+    return Unsupported(
+        "%s: int8 panels of order %d need AVX-VNNI or i8mm, which are not in "
+        "use",
+        name, layout.order);
+  }
+  return OkStatus();
+}
+
 size_t Int8ScratchBytes(size_t tokens) noexcept {
   return Scratch::Bytes(MatmulKernelsInUse(), tokens);
 }
 
 void MultiplyInt8(const MatmulJob& job, size_t part) noexcept {
-  const Kernels kernels(job.weights.type);
+  const Kernels kernels(job.weights.type, job.x.layout.order);
   const RowRange range = job.RowsOf(part, kernels.any.panel_rows);
   const size_t step = kBlockPanels * kernels.any.panel_rows;
   const Scratch scratch(kernels.any, job.ScratchOf(part));

@@ -58,7 +58,9 @@ inline Bf16Layout Bf16LayoutOf(size_t tokens, size_t cols) noexcept {
 // kInt8Rows: matvec, without scratch.
 void MultiplyInt8Rows(const MatmulJob& job, size_t part) noexcept;
 
-// kInt8Panels: panels of u8 codes, any target.
+// kInt8Panels: panels of 8-bit codes, any target. The first refuses an order
+// that is none, or for instructions that are not in use.
+Status CheckPanelOrder(const char* name, ActivationLayout layout) noexcept;
 size_t Int8ScratchBytes(size_t tokens) noexcept;
 void MultiplyInt8(const MatmulJob& job, size_t part) noexcept;
 

@@ -2,8 +2,6 @@
 // Instantiates the micro-kernels, once for all formats.
 #include "src/matmul_kernels.h"
 
-#include "nibble/cpu.h"
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "src/matmul_kernels.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
@@ -43,6 +41,7 @@ constexpr MatmulKernels MakeMatmulKernels(Maths<kMaths...>) {
   k.panel_rows = kPanelRows;
   k.panel_cols = kPanelCols;
   (AddKernels<kMaths>(k), ...);
+  if constexpr (kHasExtension) AddKernels<kExtensionMath>(k);
 #ifdef NIBBLE_MAY_HAVE_TILES
   k.store_bf16 = &StoreBf16Sums;
 #endif
@@ -50,11 +49,6 @@ constexpr MatmulKernels MakeMatmulKernels(Maths<kMaths...>) {
 }
 
 const MatmulKernels* MatmulKernelsOfTarget() {
-#if NIBBLE_AVX_VNNI
-  static constexpr MatmulKernels kQuads =
-      MakeMatmulKernels(Maths<PanelMath::kQuads>());
-  if (UsesAvxVnni()) return &kQuads;
-#endif
   static constexpr MatmulKernels kKernels = MakeMatmulKernels(MathsOfTarget());
   return &kKernels;
 }

@@ -15,14 +15,11 @@ struct MatmulKernels {
   size_t panel_rows;
   size_t panel_cols;  // of one plane; the panels of kPlanes are half as wide
 
-  // By PanelMath, per16, has_min; null for maths the target does not use.
+  // By PanelMath, per16, has_min; null for maths that neither the target nor
+  // its extension uses.
   Int8PanelKernel multiply[kPanelMaths][2][2];
   // Of bf16 panels; null on targets without AMX.
   void (*store_bf16)(const Bf16Store& store);
-
-  bool HasMath(PanelMath math) const noexcept {
-    return multiply[static_cast<size_t>(math)][0][0] != nullptr;
-  }
 };
 
 // For the target in use.

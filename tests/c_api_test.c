@@ -314,6 +314,7 @@ static void products_are_close(void) {
   check_products(&w, x, kTokens, y);
   CHECK(nibble_uses_amx() == 0 || nibble_uses_amx() == 1);
   CHECK(nibble_uses_avx_vnni() == 0 || nibble_uses_avx_vnni() == 1);
+  CHECK(nibble_uses_i8mm() == 0 || nibble_uses_i8mm() == 1);
 
   layout.kind = 77;
   CHECK(nibble_packed_activation_bytes(layout, 1, kCols) == 0);

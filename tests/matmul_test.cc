@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <functional>
 #include <limits>
 
@@ -22,26 +23,52 @@
 namespace nibble {
 namespace {
 
-constexpr ActivationLayout kInt8{ActivationKind::kInt8Panels, 0};
+constexpr ActivationLayout kInt8{ActivationKind::kInt8Panels, kPlainOrder};
 constexpr ActivationLayout kBf16{ActivationKind::kBf16Panels, 0};
+
+// For AVX-VNNI and i8mm.
+constexpr ActivationLayout kExtended{ActivationKind::kInt8Panels,
+                                     kExtensionOrder};
+
+bool UsesExtension() { return UsesAvxVnni() || UsesI8mm(); }
 
 // The panel layouts of the target in use.
 std::vector<ActivationLayout> PanelLayouts() {
   if (UsesAmx()) return {kInt8, kBf16};
+  if (UsesExtension()) return {kInt8, kExtended};
   return {kInt8};
+}
+
+// The chunks of int8 panels, their tokens apart again.
+std::vector<Int8PanelChunk> Chunks(const PackedActivations& x) {
+  const size_t tokens = x.tokens, columns = (x.cols + 255) / 256;
+  const auto* packed = reinterpret_cast<const Int8PanelChunk*>(x.data);
+  std::vector<Int8PanelChunk> chunks(packed, packed + columns * tokens);
+  if (!UsesI8mm() || x.layout.order != kExtensionOrder) return chunks;
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    const size_t token = i % tokens;
+    if (token % 2 == 0 && token + 1 == tokens) continue;
+    for (size_t k = 0; k < 256; ++k) {
+      // Of sixteen columns, both tokens' first eight are in the even chunk.
+      const size_t chunk = i - token % 2 + k % 16 / 8;
+      chunks[i].q[k] = packed[chunk].q[k / 16 * 16 + token % 2 * 8 + k % 8];
+    }
+  }
+  return chunks;
 }
 
 // The activations as the library sees them after packing: [tokens][cols].
 std::vector<double> Unpack(const PackedActivations& x, const float* plain) {
   std::vector<double> values(x.tokens * x.cols);
-  const auto* chunks = reinterpret_cast<const Int8PanelChunk*>(x.data);
+  const bool int8 = x.layout.kind == ActivationKind::kInt8Panels;
+  const auto chunks = int8 ? Chunks(x) : std::vector<Int8PanelChunk>();
   for (size_t t = 0; t < x.tokens; ++t) {
     for (size_t c = 0; c < x.cols; ++c) {
       double& value = values[t * x.cols + c];
-      if (x.layout.kind == ActivationKind::kInt8Panels) {
+      if (int8) {
         const Int8PanelChunk& chunk = chunks[c / 256 * x.tokens + t];
-        value = static_cast<double>(chunk.scale[c % 256 / 32]) *
-                chunk.q[c % 256];
+        value =
+            static_cast<double>(chunk.scale[c % 256 / 32]) * chunk.q[c % 256];
       } else {
         value = BF16ToF32(F32ToBF16(plain[t * x.cols + c]));
       }
@@ -433,7 +460,7 @@ TEST_CASE("an activation that is not finite is named") {
   });
 }
 
-// ---- Both calls, and what they refuse.
+// ---- Both calls.
 
 TEST_CASE("plain activations give what packed ones give") {
   ForEachTarget([] {
@@ -453,6 +480,79 @@ TEST_CASE("plain activations give what packed ones give") {
     });
   });
 }
+
+// ---- Instructions beside the target's own.
+
+// Within the columns that every kernel unpacks at once: from there on f32 sums
+// are added up in other groups.
+TEST_CASE("with and without AVX-VNNI or i8mm results are the same bits") {
+  ForEachTarget([] {
+    if (!UsesExtension()) return;
+    ForEachFormat([](auto format) {
+      for (const size_t tokens : {1, 2, 5, 8}) {
+        Product p(format, 19, 512, tokens);
+        RequireProduct(p, kInt8);
+        const std::vector<float> plain = p.y;
+        RequireProduct(p, kExtended);
+        REQUIRE(p.y == plain);
+      }
+    });
+  });
+}
+
+TEST_CASE("panels are laid out for the instructions in use") {
+  const auto is_off = [](const char* variable) {
+    const char* value = std::getenv(variable);
+    return value != nullptr && std::string(value) == "0";
+  };
+  ForEachTarget([&] {
+    if (is_off("NIBBLE_AVX_VNNI")) REQUIRE_FALSE(UsesAvxVnni());
+    if (is_off("NIBBLE_I8MM")) REQUIRE_FALSE(UsesI8mm());
+    const ActivationLayout chosen = ChooseActivationLayout(Type::kQ4_K, 9);
+    if (chosen.kind == ActivationKind::kInt8Panels) {
+      REQUIRE(chosen == (UsesExtension() ? kExtended : kInt8));
+    }
+    const std::vector<std::string> extensions = {"+AMX", "+VNNI", "+I8MM"};
+    const bool used[] = {UsesAmx(), UsesAvxVnni(), UsesI8mm()};
+    std::string backend = ChosenTarget();
+    for (size_t i = 0; i < 3; ++i) backend += used[i] ? extensions[i] : "";
+    REQUIRE(ChosenBackend() == backend);
+  });
+}
+
+// Left out where it could be something else: `max` of qemu has i8mm.
+TEST_CASE("i8mm is used on a processor known to have it", "[.i8mm]") {
+  const std::vector<std::string> targets = AvailableTargets();
+  if (targets.front() != "NEON_BF16") SKIP("NEON_BF16 is not compiled in");
+  REQUIRE(UsesI8mm());
+}
+
+TEST_CASE("panels of an order that is not in use are refused") {
+  ForEachTarget([] {
+    Product p(FormatCase<formats::Q4_K>{Type::kQ4_K, "q4_k"}, 8, 256, 9);
+    AlignedBytes memory(PackedActivationBytes(kInt8, p.tokens, p.cols));
+    PackedActivations packed;
+    const auto pack = [&](ActivationLayout layout) {
+      return PackActivations(layout, p.X(), memory.data(), &packed).code();
+    };
+    ActivationLayout unknown = kInt8;
+    unknown.order = kExtensionOrder + 1;
+    REQUIRE(pack(unknown) == StatusCode::kInvalidArgument);
+    const StatusCode extended =
+        UsesExtension() ? StatusCode::kOk : StatusCode::kUnsupported;
+    REQUIRE(pack(kExtended) == extended);
+    REQUIRE(pack(kInt8) == StatusCode::kOk);
+    const auto multiply = [&](ActivationLayout layout) {
+      PackedActivations x = packed;
+      x.layout = layout;
+      return Matmul(p.Weights(), x, p.Y()).code();
+    };
+    REQUIRE(multiply(unknown) == StatusCode::kInvalidArgument);
+    REQUIRE(multiply(kExtended) == extended);
+  });
+}
+
+// ---- Refusals.
 
 TEST_CASE("matmul refuses what does not fit") {
   Product p(FormatCase<formats::Q4_K>{Type::kQ4_K, "q4_k"}, 8, 256, 9);

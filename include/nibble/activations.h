@@ -25,7 +25,9 @@ enum class ActivationKind : uint8_t {
 // exactly when their layouts compare equal.
 struct ActivationLayout {
   ActivationKind kind = ActivationKind::kInt8Rows;
-  uint16_t order = 0;  // element order inside 256 columns, kInt8Rows only
+  // kInt8Rows: element order inside 256 columns. kInt8Panels: 1 for AVX-VNNI or
+  // i8mm (nibble/cpu.h), 0 for kernels without.
+  uint16_t order = 0;
 
   friend bool operator==(ActivationLayout a, ActivationLayout b) noexcept {
     return a.kind == b.kind && a.order == b.order;
@@ -56,7 +58,7 @@ struct PackedActivations {
 //
 // int8 kinds: over 32 columns, scale = max |x| / 127 and code = nearest even of
 // x * (127 / max |x|), in [-127, 127]; sums are exact int32 sums times the scale,
-// in f32. Groups whose max |x| is below 2^-119 become zeros. The same bytes on
+// in f32. Groups whose max |x| is below 2^-119 become zeros. The same numbers on
 // every target. Errors: sizes, alignment, a NaN or infinite activation (named by
 // token and column; `out` then holds rubbish and `packed` is untouched).
 NIBBLE_API Status PackActivations(ActivationLayout layout, const ConstMatrix& x,

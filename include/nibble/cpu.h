@@ -38,8 +38,13 @@ NIBBLE_API bool UsesAmx();
 // variable NIBBLE_AVX_VNNI is not "0".
 NIBBLE_API bool UsesAvxVnni();
 
+// True if matmul uses the matrix products of Arm's i8mm with the chosen target:
+// the target is NEON_BF16, the CPU has i8mm (nearly all with bf16 do), and the
+// environment variable NIBBLE_I8MM is not "0".
+NIBBLE_API bool UsesI8mm();
+
 // The chosen target and which of the above it uses, for tables and logs:
-// "AVX3_SPR+AMX", "AVX2+VNNI", "AVX3".
+// "AVX3_SPR+AMX", "AVX2+VNNI", "NEON_BF16+I8MM", "AVX3".
 NIBBLE_API std::string ChosenBackend();
 
 }  // namespace nibble

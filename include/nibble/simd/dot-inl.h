@@ -117,15 +117,26 @@ HWY_INLINE hn::Vec<D32> QuadsI8(D32 d32, VI8 a, VI8 b, hn::Vec<D32> sum) {
 }
 #endif
 
-// u8 x i8, for kernels of machines that have an instruction for it: those of
-// kNativeU8I8, and with AVX2 those that also have AVX-VNNI, which has no target
-// of its own: the caller asks the CPU.
+// ---- Instructions of some of a target's CPUs, which have no target of their
+// own: kernels of PanelMath kExtensionMath use them, for callers that asked the
+// CPU (UsesExtension). AVX-VNNI beside AVX2, i8mm beside NEON_BF16.
 #undef NIBBLE_AVX_VNNI
 #if HWY_ARCH_X86 && HWY_TARGET == HWY_AVX2 && !HWY_COMPILER_MSVC
 #define NIBBLE_AVX_VNNI 1
 #else
 #define NIBBLE_AVX_VNNI 0
 #endif
+#undef NIBBLE_I8MM
+#if NIBBLE_NEON && HWY_TARGET == HWY_NEON_BF16
+#define NIBBLE_I8MM 1
+#else
+#define NIBBLE_I8MM 0
+#endif
+inline constexpr bool kHasExtension = NIBBLE_AVX_VNNI || NIBBLE_I8MM;
+inline constexpr PanelMath kExtensionMath =
+    NIBBLE_I8MM ? PanelMath::kOctets : PanelMath::kQuads;
+
+// QuadsI8 of u8 x i8: kNativeU8I8, or AVX-VNNI.
 template <class D32, class VU8, class VI8>
 HWY_INLINE hn::Vec<D32> QuadsU8I8(D32 d32, VU8 a, VI8 b, hn::Vec<D32> sum) {
 #if NIBBLE_AVX_VNNI
@@ -138,6 +149,21 @@ HWY_INLINE hn::Vec<D32> QuadsU8I8(D32 d32, VU8 a, VI8 b, hn::Vec<D32> sum) {
   return hn::SumOfMulQuadAccumulate(d32, a, b, sum);
 #endif
 }
+
+// Lane 2 i + j = sum[2 i + j] + the sum of a[8 i + k] * b[8 j + k] for k < 8:
+// two times two rows of eight bytes, exact.
+#if NIBBLE_I8MM
+template <class D32, class VI8>
+HWY_INLINE hn::Vec<D32> OctetsI8(D32, VI8 a, VI8 b, hn::Vec<D32> sum) {
+  __asm__(".arch_extension i8mm\n\tsmmla %0.4s, %1.16b, %2.16b"
+          : "+w"(sum.raw)
+          : "w"(a.raw), "w"(b.raw));
+  return sum;
+}
+#else
+template <class D32, class VI8>
+hn::Vec<D32> OctetsI8(D32, VI8 a, VI8 b, hn::Vec<D32> sum);
+#endif
 
 // ---- Codes times activations.
 

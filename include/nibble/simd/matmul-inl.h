@@ -42,6 +42,7 @@ template <PanelMath kMath, size_t kSub, bool kMin>
 struct PanelKernel {
   static constexpr bool kManyRegisters = HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3;
   static constexpr size_t kPlanes = kMath == PanelMath::kPlanes ? 2 : 1;
+  static constexpr bool kOctets = kMath == PanelMath::kOctets;
   // Pairs added up in 16 bits before they are widened.
   static constexpr size_t kDepth = kMath == PanelMath::kPairs4   ? 4
                                    : kMath == PanelMath::kPairs2 ? 2
@@ -50,10 +51,11 @@ struct PanelKernel {
                                                                  : 8;
   // Sub-blocks that share a scale of the activations and are added up before it
   // is applied: two of 16 take five operations instead of six.
-  static constexpr size_t kParts = kNativeU8I8 ? 32 / kSub : 1;
+  static constexpr size_t kParts = kHasQuads ? 32 / kSub : 1;
   // Tokens per step: as many as the registers hold.
   static constexpr size_t kTokens =
       HWY_TARGET == HWY_EMU128                    ? 1
+      : kOctets                                   ? 4
       : kMath == PanelMath::kQuads && kNativeU8I8 ? (kParts == 2 ? 4 : 6)
       : kMath == PanelMath::kQuads && !kNeon      ? 3
       : kMath != PanelMath::kQuads && kDepth < kSub / 4 && !kManyRegisters ? 3
@@ -62,9 +64,15 @@ struct PanelKernel {
   static constexpr size_t kKStride = kPanelRows * 4;
   static constexpr size_t kPlaneBytes = kSub / 4 * kKStride;
   static constexpr size_t kMaxSubs = kPanelCols / kSub;
-  static constexpr size_t kN = kPanelRows / 2;
+  // A vector of sums has kN rows of kPair tokens, token by token.
+  static constexpr size_t kPair = kOctets ? 2 : 1;
+  static constexpr size_t kN = kPanelRows / 2 / kPair;
   // Vectors of rows per pass over a panel; planes come in twos themselves.
-  static constexpr size_t kV = kPlanes == 2 ? 1 : 2;
+  static constexpr size_t kV = kPlanes == 2 ? 1 : 2 * kPair;
+  // Vectors of tokens: the last may have one without its partner.
+  template <size_t T>
+  static constexpr size_t kVectors = (T + kPair - 1) / kPair;
+  static_assert(!kOctets || kSignedPanels, "sums start from zero");
 
   using DI = PanelD32;
   using DF = hn::RebindToFloat<DI>;
@@ -119,6 +127,64 @@ struct PanelKernel {
   // Sums of two vectors of weights: two groups of rows, or two planes of one.
   template <size_t T>
   using Pairs = Sums16<DI>[T][2];
+
+  // For vector v or t of sums: w[row] of its rows, x[token * stride] of its
+  // tokens.
+  static HWY_INLINE VF OfRows(const float* HWY_RESTRICT w) {
+    if constexpr (kOctets) {
+      const hn::Repartition<uint64_t, DF> d64;
+      return hn::BitCast(DF(), hn::Set(d64, formats::Load64(w)));
+    } else {
+      return hn::Load(DF(), w);
+    }
+  }
+  template <size_t T>
+  static HWY_INLINE VF OfTokens(size_t t, const float* HWY_RESTRICT x,
+                                size_t stride) {
+    const DF df;
+    const VF first = hn::Set(df, x[t * kPair * stride]);
+    if constexpr (!kOctets || T == 1) {
+      return first;
+    } else {
+      const VF second = hn::Set(df, x[(t * kPair + 1) * stride]);
+      return hn::ConcatLowerLower(df, second, first);
+    }
+  }
+
+  // Columns [k, k + 8) of two tokens (see PairTokens), or of one, twice.
+  template <size_t T>
+  static HWY_INLINE hn::Vec<DI8> TwoTokens(const int8_t* HWY_RESTRICT x,
+                                           size_t k) {
+    if constexpr (T == 1) {
+      const hn::Repartition<uint64_t, DI> d64;
+      return hn::BitCast(DI8(), hn::Set(d64, formats::Load64(x + k)));
+    } else {
+      return hn::Load(DI8(), x + k % 16 / 8 * kXStride + k / 16 * 16);
+    }
+  }
+
+  // sum[t][v] += products of one sub-block: octets.
+  template <size_t T>
+  static HWY_INLINE void Octets(const uint8_t* HWY_RESTRICT w,
+                                const int8_t* HWY_RESTRICT x,
+                                VI (&sum)[kVectors<T>][kV]) {
+    HWY_UNROLL(4)
+    for (size_t k = 0; k < kSub; k += 8) {
+      hn::Vec<DI8> x8[kVectors<T>];
+      HWY_UNROLL(4)
+      for (size_t t = 0; t < kVectors<T>; ++t) {
+        x8[t] = TwoTokens<T>(x + t * kPair * kXStride, k);
+      }
+      HWY_UNROLL(4)
+      for (size_t v = 0; v < kV; ++v) {
+        const auto w8 = LoadCodes(w + k * kPanelRows + v * 16);
+        HWY_UNROLL(4)
+        for (size_t t = 0; t < kVectors<T>; ++t) {
+          sum[t][v] = OctetsI8(DI(), x8[t], w8, sum[t][v]);
+        }
+      }
+    }
+  }
 
   // sum[t][v] += products of sixteen columns, whose activations are loaded once
   // per token.
@@ -197,8 +263,10 @@ struct PanelKernel {
   template <size_t T>
   static HWY_INLINE void Products(const uint8_t* HWY_RESTRICT w,
                                   const int8_t* HWY_RESTRICT x,
-                                  VI (&sum)[T][kV]) {
-    if constexpr (kMath == PanelMath::kQuads && kNeon) {
+                                  VI (&sum)[kVectors<T>][kV]) {
+    if constexpr (kOctets) {
+      Octets<T>(w, x, sum);
+    } else if constexpr (kMath == PanelMath::kQuads && kNeon) {
       HWY_UNROLL(2)
       for (size_t k = 0; k < kSub; k += 16) {
         QuadsOf16<T>(std::make_integer_sequence<int, 4>(), w + k / 4 * kKStride,
@@ -243,10 +311,10 @@ struct PanelKernel {
       }
     }
     // What the integer sums of sub-block s start from.
-    HWY_INLINE void Start(size_t s, VI (&sum)[T][kV]) const {
+    HWY_INLINE void Start(size_t s, VI (&sum)[kVectors<T>][kV]) const {
       HWY_UNROLL(8)
-      for (size_t t = 0; t < T; ++t) {
-        HWY_UNROLL(2)
+      for (size_t t = 0; t < kVectors<T>; ++t) {
+        HWY_UNROLL(4)
         for (size_t v = 0; v < kV; ++v) {
           if constexpr (kMin || !kHasCorrections) {
             sum[t][v] = hn::Zero(DI());
@@ -258,13 +326,13 @@ struct PanelKernel {
     }
     // f -= min * sum of the activations.
     HWY_INLINE void Subtract(size_t s, const float* HWY_RESTRICT min,
-                             VF (&f)[T][kV]) const {
+                             VF (&f)[kVectors<T>][kV]) const {
       HWY_UNROLL(8)
-      for (size_t t = 0; t < T; ++t) {
-        const VF sums = hn::Set(DF(), values[t][s]);
-        HWY_UNROLL(2)
+      for (size_t t = 0; t < kVectors<T>; ++t) {
+        const VF sums = OfTokens<T>(t, &values[0][s], kMaxSubs);
+        HWY_UNROLL(4)
         for (size_t v = 0; v < kV; ++v) {
-          f[t][v] = hn::NegMulAdd(hn::Load(DF(), min + v * kN), sums, f[t][v]);
+          f[t][v] = hn::NegMulAdd(OfRows(min + v * kN), sums, f[t][v]);
         }
       }
     }
@@ -272,23 +340,23 @@ struct PanelKernel {
 
   // f += sums * scale of the weights * scale of the activations.
   template <size_t T>
-  static HWY_INLINE void Scale(const VI (&sum)[kParts][T][kV],
+  static HWY_INLINE void Scale(const VI (&sum)[kParts][kVectors<T>][kV],
                                const float* HWY_RESTRICT w_scale,
                                const float* HWY_RESTRICT x_scale,
-                               VF (&f)[T][kV]) {
+                               VF (&f)[kVectors<T>][kV]) {
     const DF df;
     HWY_UNROLL(8)
-    for (size_t t = 0; t < T; ++t) {
-      const VF x = hn::Set(df, x_scale[t * kXStride / sizeof(float)]);
-      HWY_UNROLL(2)
+    for (size_t t = 0; t < kVectors<T>; ++t) {
+      const VF x = OfTokens<T>(t, x_scale, kXStride / sizeof(float));
+      HWY_UNROLL(4)
       for (size_t v = 0; v < kV; ++v) {
-        const VF w = hn::Load(df, w_scale + v * kN);
+        const VF w = OfRows(w_scale + v * kN);
         const VF first = hn::ConvertTo(df, sum[0][t][v]);
         if constexpr (kParts == 1) {
           f[t][v] = hn::MulAdd(first, hn::Mul(w, x), f[t][v]);
         } else {
           const VF second = hn::ConvertTo(df, sum[1][t][v]);
-          const VF w2 = hn::Load(df, w_scale + kPanelRows + v * kN);
+          const VF w2 = OfRows(w_scale + kPanelRows + v * kN);
           const VF both = hn::MulAdd(second, w2, hn::Mul(first, w));
           f[t][v] = hn::MulAdd(both, x, f[t][v]);
         }
@@ -296,15 +364,26 @@ struct PanelKernel {
     }
   }
 
+  static HWY_INLINE void AddTo(VF f, float* HWY_RESTRICT c) {
+    hn::Store(hn::Add(hn::Load(DF(), c), f), DF(), c);
+  }
   template <size_t T>
-  static HWY_INLINE void AddTo(const VF (&f)[T][kV], float* HWY_RESTRICT c) {
-    const DF df;
+  static HWY_INLINE void AddTo(const VF (&f)[kVectors<T>][kV],
+                               float* HWY_RESTRICT c) {
     HWY_UNROLL(8)
-    for (size_t t = 0; t < T; ++t) {
-      HWY_UNROLL(2)
-      for (size_t v = 0; v < kV; ++v) {
-        float* HWY_RESTRICT to = c + t * kPanelRows + v * kN;
-        hn::Store(hn::Add(hn::Load(df, to), f[t][v]), df, to);
+    for (size_t t = 0; t < kVectors<T>; ++t) {
+      float* HWY_RESTRICT to = c + t * kPair * kPanelRows;
+      HWY_UNROLL(4)
+      for (size_t v = 0; v < kV; v += kPair) {
+        if constexpr (!kOctets) {
+          AddTo(f[t][v], to + v * kN);
+        } else {
+          const VF a = f[t][v], b = f[t][v + 1];
+          AddTo(hn::ConcatLowerLower(DF(), b, a), to + v * kN);
+          if constexpr (T > 1) {
+            AddTo(hn::ConcatUpperUpper(DF(), b, a), to + kPanelRows + v * kN);
+          }
+        }
       }
     }
   }
@@ -315,17 +394,17 @@ struct PanelKernel {
                               const Corrections<T>& corrections,
                               const Int8PanelChunk* HWY_RESTRICT x,
                               size_t chunk_stride, float* HWY_RESTRICT c) {
-    VF f[T][kV];
+    VF f[kVectors<T>][kV];
     HWY_UNROLL(8)
-    for (size_t t = 0; t < T; ++t) {
-      HWY_UNROLL(2)
+    for (size_t t = 0; t < kVectors<T>; ++t) {
+      HWY_UNROLL(4)
       for (size_t v = 0; v < kV; ++v) f[t][v] = hn::Zero(DF());
     }
     const uint8_t* HWY_RESTRICT w = rows.codes;
     for (size_t s = 0; s < cols / kSub; s += kParts) {
       const size_t k = s * kSub;
       const Int8PanelChunk* chunk = x + k / 256 * chunk_stride;
-      VI sum[kParts][T][kV];
+      VI sum[kParts][kVectors<T>][kV];
       HWY_UNROLL(2)
       for (size_t i = 0; i < kParts; ++i) {
         corrections.Start(s + i, sum[i]);
@@ -352,10 +431,10 @@ struct PanelKernel {
                                size_t chunk_stride, float* HWY_RESTRICT c) {
     Corrections<T> corrections;
     corrections.Fill(x, chunk_stride, cols, bias);
-    for (size_t v = 0; v < 2; v += kV) {
-      const Int8Panel rows = {panel.codes + v * kKStride / 2,
-                              panel.scale + v * kN, panel.min + v * kN};
-      Pass<T>(rows, cols, corrections, x, chunk_stride, c + v * kN);
+    for (size_t r = 0; r < kPanelRows; r += kV * kN) {
+      const Int8Panel rows = {panel.codes + r * 4, panel.scale + r,
+                              panel.min + r};
+      Pass<T>(rows, cols, corrections, x, chunk_stride, c + r);
     }
   }
 
@@ -372,7 +451,9 @@ struct PanelKernel {
       c += T * kPanelRows;
     }
     if constexpr (T > 1) {
-      Groups<(T + 1) / 2>(panel, cols, bias, x, chunk_stride, tokens, c);
+      constexpr size_t kHalf = kVectors<(T + 1) / 2> * kPair;
+      constexpr size_t kNext = kHalf == T ? 1 : kHalf;
+      Groups<kNext>(panel, cols, bias, x, chunk_stride, tokens, c);
     }
   }
 };

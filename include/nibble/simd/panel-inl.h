@@ -71,13 +71,12 @@ struct PanelTraits {
       : kRange <= MaxPairCode(2) ? PanelMath::kPairs2
       : kRange <= MaxPairCode(1) ? PanelMath::kPairs1
                                  : PanelMath::kPlanes;
-  static constexpr PanelShape kShape = {kMath, kSub == 16, kHasMin, kBias};
 };
 
 // Unpacks panels of 8-bit codes, four rows and one block at a time: everything
 // between the packed bytes and the panel stays in registers. kPlanes: low and
 // high nibbles apart.
-template <class F, bool kPlanes>
+template <class F, PanelCodes kCodes>
 struct Int8Unpacker {
   using Traits = PanelTraits<F>;
   using Block = typename F::Block;
@@ -91,6 +90,8 @@ struct Int8Unpacker {
   static constexpr int kRowsAtOnce =
       HWY_ARCH_X86 && HWY_TARGET > HWY_AVX2 ? 1 : 4;
   using V8 = hn::Vec<D8>;
+  static constexpr bool kPlanes = kCodes == PanelCodes::kPlanes;
+  static constexpr bool kOctets = kCodes == PanelCodes::kOctets;
   static constexpr size_t kKStride = kPanelRows * 4;  // bytes per 4 columns
   static constexpr size_t kPlaneBytes = Traits::kSub / 4 * kKStride;
   static constexpr size_t kSubBytes = (kPlanes ? 2 : 1) * kPlaneBytes;
@@ -125,8 +126,25 @@ struct Int8Unpacker {
     }
   }
 
+  // Codes of four rows -> [k / 8][row][8].
+  static HWY_INLINE void StoreOctets(V8 a, V8 b, V8 c, V8 d,
+                                     uint8_t* HWY_RESTRICT to) {
+    static_assert(kLanes == 16, "two times eight columns");
+    const D8 d8;
+    const hn::Repartition<uint64_t, D8> d64;
+    const auto store = [&](V8 first, V8 second, uint8_t* out) HWY_ATTR {
+      const auto a64 = hn::BitCast(d64, first);
+      const auto b64 = hn::BitCast(d64, second);
+      hn::StoreU(hn::BitCast(d8, hn::InterleaveLower(d64, a64, b64)), d8, out);
+      hn::StoreU(hn::BitCast(d8, hn::InterleaveUpper(d64, a64, b64)), d8,
+                 out + 2 * kKStride);
+    };
+    store(a, b, to);
+    store(c, d, to + 16);
+  }
+
   // Codes of four rows -> [k / 4][row][4].
-  static HWY_INLINE void StoreCodes(V8 a, V8 b, V8 c, V8 d,
+  static HWY_INLINE void StoreQuads(V8 a, V8 b, V8 c, V8 d,
                                     uint8_t* HWY_RESTRICT to) {
     const hn::Repartition<uint32_t, D8> d32;
     auto a32 = hn::BitCast(d32, a);
@@ -140,6 +158,15 @@ struct Int8Unpacker {
     StoreBlocks(d32, b32, to + kKStride, kNext);
     StoreBlocks(d32, c32, to + 2 * kKStride, kNext);
     StoreBlocks(d32, d32v, to + 3 * kKStride, kNext);
+  }
+
+  static HWY_INLINE void StoreCodes(V8 a, V8 b, V8 c, V8 d,
+                                    uint8_t* HWY_RESTRICT to) {
+    if constexpr (kOctets) {
+      StoreOctets(a, b, c, d, to);
+    } else {
+      StoreQuads(a, b, c, d, to);
+    }
   }
 
   template <size_t kE>
@@ -247,7 +274,7 @@ struct Int8Unpacker {
       rows.x[i] = reinterpret_cast<const Block*>(row + F::kRowHeader) +
                   source.col0 / F::kBlock;
     }
-    uint8_t* codes = out.codes + r * 4;
+    uint8_t* codes = out.codes + r * (kOctets ? 8 : 4);
     float* scale = out.scale + r;
     float* min = out.min + r;
     constexpr size_t kScales = F::kBlock / Traits::kSub * kPanelRows;
@@ -263,10 +290,10 @@ struct Int8Unpacker {
 };
 
 // kPanelRows rows of a K block as 8-bit codes with exact scales.
-template <class F, bool kPlanes = PanelTraits<F>::kMath == PanelMath::kPlanes>
+template <class F, PanelCodes kCodes>
 HWY_NOINLINE void UnpackInt8Panel(const PanelSource& source,
                                   const Int8Panel& out) {
-  using Unpacker = Int8Unpacker<F, kPlanes>;
+  using Unpacker = Int8Unpacker<F, kCodes>;
   for (size_t r = 0; r < kPanelRows; r += 4) {
     Unpacker::FetchBelow(source, r);
     Unpacker::UnpackRows(source, r, out);

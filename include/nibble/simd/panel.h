@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace nibble {
 
@@ -21,6 +22,25 @@ struct alignas(64) Int8PanelChunk {
   int32_t sum16[16];  // and per 16
 };
 static_assert(sizeof(Int8PanelChunk) == 384, "six cache lines");
+
+// ActivationLayout::order of kInt8Panels: for the target's own instructions, or
+// for those of its extension, of which i8mm wants tokens in pairs.
+inline constexpr uint16_t kPlainOrder = 0;
+inline constexpr uint16_t kExtensionOrder = 1;
+
+// Puts eight columns of two tokens side by side, as kOctets wants them. Of
+// every sixteen columns the even token's chunk holds the first eight of both,
+// the odd one's chunk the last eight of both. A last token without a partner is
+// as it is.
+inline void PairTokens(Int8PanelChunk& even, Int8PanelChunk& odd) {
+  for (size_t k = 0; k < 256; k += 16) {
+    uint64_t last_of_even, first_of_odd;
+    memcpy(&last_of_even, even.q + k + 8, 8);
+    memcpy(&first_of_odd, odd.q + k, 8);
+    memcpy(even.q + k + 8, &first_of_odd, 8);
+    memcpy(odd.q + k, &last_of_even, 8);
+  }
+}
 
 // kBf16Panels: tiles of 16 tokens x 32 columns, a dword holding two columns of
 // one token: [columns / 512][tokens / 32][columns / 32 % 16][2][16 pairs][16].
@@ -58,8 +78,17 @@ enum class PanelMath : uint8_t {
   kPairs2,  // two deep: codes up to 64
   kPairs1,  // one: codes up to 129
   kPlanes,  // low and high nibbles apart, each eight deep: any code, u8 only
+  kOctets,  // eight products, of two rows and two tokens (i8mm of Arm)
 };
-inline constexpr size_t kPanelMaths = 6;
+inline constexpr size_t kPanelMaths = 7;
+
+// How the codes of a panel lie: see Int8Panel.
+enum class PanelCodes : uint8_t { kQuads, kPlanes, kOctets };
+constexpr PanelCodes CodesOf(PanelMath math) {
+  return math == PanelMath::kOctets   ? PanelCodes::kOctets
+         : math == PanelMath::kPlanes ? PanelCodes::kPlanes
+                                      : PanelCodes::kQuads;
+}
 
 // The largest code whose products with +-127 can be summed `depth` pairs deep.
 constexpr int MaxPairCode(int depth) { return 32767 / (2 * 127 * depth); }
@@ -89,7 +118,9 @@ struct PanelSource {
 };
 
 // An unpacked panel of R rows (MatmulKernels::panel_rows):
-//   codes  [cols / sub][planes][sub / 4][R][4], sub = 16 or 32
+//   codes  kQuads:  [cols / 4][R][4]
+//          kPlanes: [cols / sub][2][sub / 4][R][4], sub = 16 or 32
+//          kOctets: [cols / 8][R][8]
 //   scale  [cols / sub][R], min likewise
 struct Int8Panel {
   uint8_t* codes;
