@@ -401,22 +401,24 @@ struct PanelKernel {
       for (size_t v = 0; v < kV; ++v) f[t][v] = hn::Zero(DF());
     }
     const uint8_t* HWY_RESTRICT w = rows.codes;
-    for (size_t s = 0; s < cols / kSub; s += kParts) {
-      const size_t k = s * kSub;
-      const Int8PanelChunk* chunk = x + k / 256 * chunk_stride;
-      VI sum[kParts][kVectors<T>][kV];
-      HWY_UNROLL(2)
-      for (size_t i = 0; i < kParts; ++i) {
-        corrections.Start(s + i, sum[i]);
-        Products<T>(w, chunk->q + k % 256 + i * kSub, sum[i]);
-        w += kPlanes * kPlaneBytes;
-      }
-      Scale<T>(sum, rows.scale + s * kPanelRows, chunk->scale + k % 256 / 32,
-               f);
-      if constexpr (kMin) {
+    // Chunk by chunk: dividing columns for every sub-block cost 4 to 13 % with
+    // AVX2, nothing with AVX-512.
+    for (size_t s = 0; s < cols / kSub; x += chunk_stride) {
+      const size_t end = HWY_MIN(s + 256 / kSub, cols / kSub);
+      for (size_t k = 0; s < end; s += kParts, k += kParts * kSub) {
+        VI sum[kParts][kVectors<T>][kV];
         HWY_UNROLL(2)
         for (size_t i = 0; i < kParts; ++i) {
-          corrections.Subtract(s + i, rows.min + (s + i) * kPanelRows, f);
+          corrections.Start(s + i, sum[i]);
+          Products<T>(w, x->q + k + i * kSub, sum[i]);
+          w += kPlanes * kPlaneBytes;
+        }
+        Scale<T>(sum, rows.scale + s * kPanelRows, x->scale + k / 32, f);
+        if constexpr (kMin) {
+          HWY_UNROLL(2)
+          for (size_t i = 0; i < kParts; ++i) {
+            corrections.Subtract(s + i, rows.min + (s + i) * kPanelRows, f);
+          }
         }
       }
     }
