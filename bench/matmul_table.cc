@@ -76,7 +76,8 @@ class Product {
         scratch_(std::max<size_t>(
             64, args.threads *
                     MatmulScratchBytes(layout_, args.rows, args.cols, tokens))),
-        y_(tokens * args.rows) {
+        y_memory_(tokens * args.rows * sizeof(float), Pages::kSmall),
+        y_(reinterpret_cast<float*>(y_memory_.data())) {
     options_.parallel = threads_.get();
     options_.scratch = scratch_.data();
     options_.scratch_bytes =
@@ -88,7 +89,7 @@ class Product {
     PackedActivations packed;
     Require(PackActivations(layout_, x_, packed_memory_.data(), &packed));
     Require(Matmul(weights, packed,
-                   FloatMatrix(y_.data(), tokens_, weights.rows), options_));
+                   FloatMatrix(y_, tokens_, weights.rows), options_));
   }
 
   // sqrt(sum (y - exact)^2 / sum exact^2) over sampled rows and tokens.
@@ -120,7 +121,8 @@ class Product {
   ConstMatrix x_;
   ActivationLayout layout_;
   PageBuffer packed_memory_, scratch_;
-  std::vector<float> y_;
+  PageBuffer y_memory_;  // aligned, as engines have it
+  float* y_;
   MatmulOptions options_;
 };
 
