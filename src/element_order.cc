@@ -10,8 +10,12 @@ template <class F>
 constexpr PackedOrder OrderOfFormat() {
   return PackedOrderOf<typename OrderOf<typename F::Codes>::type>();
 }
+template <class F>
+constexpr PackedOrder OtherOrderOfFormat() {
+  return PackedOrderOf<typename OtherOrderOf<typename F::Codes>::type>();
+}
 
-// Those that a target may choose, then one entry per format.
+// Those that a target may choose, then the two of every format.
 constexpr PackedOrder kOrders[] = {
     PackedOrderOf<LogicalOrder>(),
     PackedOrderOf<LaneOrder>(),
@@ -19,7 +23,7 @@ constexpr PackedOrder kOrders[] = {
     PackedOrderOf<TrellisOrder<4>>(),
     PackedOrderOf<TrellisOrder<8>>(),
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
-  OrderOfFormat<formats::symbol>(),
+  OrderOfFormat<formats::symbol>(), OtherOrderOfFormat<formats::symbol>(),
 #include "nibble/formats/enabled.def"
 #undef NIBBLE_FORMAT
 };

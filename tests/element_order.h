@@ -13,6 +13,8 @@ namespace nibble {
 // The element of format F at `position`: targets have the choice of orders.
 template <class F>
 size_t ElementAt(ActivationLayout layout, size_t position) {
+  using Other = typename OtherOrderOf<typename F::Codes>::type;
+  if (layout.order == Other::kId) return Other::Logical(position);
   switch (layout.order) {
     case LaneOrder::kId:
       return LaneOrder::Logical(position);

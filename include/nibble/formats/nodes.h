@@ -310,8 +310,14 @@ struct LutEntries {
     for (int i = 1; i < kSize; ++i) highest = At(i) > highest ? At(i) : highest;
     return highest;
   }
+  static constexpr int Lowest() {
+    int lowest = At(0);
+    for (int i = 1; i < kSize; ++i) lowest = At(i) < lowest ? At(i) : lowest;
+    return lowest;
+  }
   static constexpr int kCount = Count();
   static constexpr int kHighest = Highest();
+  static constexpr int kLowest = Lowest();
 };
 
 // ---- What a node is made of, for the machines.

@@ -200,25 +200,38 @@ HWY_INLINE hn::Vec<D32> Dot4(D32 d32,
   }
 }
 
+// How many of `count` vectors of codes up to `code` add up their products in 16
+// bits.
+constexpr size_t PairDepth(int code, size_t count) {
+  while (count > 1 && code > MaxPairCode(static_cast<int>(count))) --count;
+  return count;
+}
+
 // Dot4 of kCount vectors of codes, added up: in 16 bits while they can be.
 template <int kMaxCode, bool kSignedCodes, class D32, size_t kCount, class V8,
           class VI8>
 HWY_INLINE hn::Vec<D32> Dot4All(D32 d32, const V8 (&codes)[kCount],
                                 const VI8 (&y)[kCount]) {
   constexpr bool kPairs = kNeon ? !kNativeI8I8 : kPairsU8I8 && !kSignedCodes;
-  if constexpr (kPairs && kCount > 1 && kMaxCode <= MaxPairCode(kCount)) {
+  constexpr size_t kDepth = kPairs ? PairDepth(kMaxCode, kCount) : 1;
+  if constexpr (kDepth > 1) {
     const auto code = [&](size_t i) HWY_ATTR {
       if constexpr (kNeon)
         return hn::BitCast(hn::DFromV<VI8>(), codes[i]);
       else
         return codes[i];
     };
-    auto sum = Multiply16(d32, code(0), y[0]);
+    auto total = hn::Zero(d32);
     HWY_UNROLL(8)
-    for (size_t i = 1; i < kCount; ++i) {
-      sum = MultiplyAdd16(d32, code(i), y[i], sum);
+    for (size_t first = 0; first < kCount; first += kDepth) {
+      auto sum = Multiply16(d32, code(first), y[first]);
+      HWY_UNROLL(8)
+      for (size_t i = first + 1; i < HWY_MIN(first + kDepth, kCount); ++i) {
+        sum = MultiplyAdd16(d32, code(i), y[i], sum);
+      }
+      total = AddQuads(d32, sum, total);
     }
-    return AddQuads(d32, sum, hn::Zero(d32));
+    return total;
   } else {
     auto sum = Dot4<kMaxCode, kSignedCodes>(d32, codes[0], y[0]);
     HWY_UNROLL(8)

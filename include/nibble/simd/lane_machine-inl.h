@@ -249,43 +249,4 @@ HWY_AFTER_NAMESPACE();
 
 #endif  // NIBBLE_LANE_ORDER
 
-namespace nibble {
-namespace HWY_NAMESPACE {
-
-// The machine and the element order that matvec takes on this target, and what
-// the machine evaluates codes from: the block, or what it has decoded of it
-// (kAhead).
-template <class Codes,
-          bool kByLanes = NIBBLE_LANE_ORDER != 0 && kWantsLanes<Codes>>
-struct MatvecMachine {
-  static constexpr bool kLanes = false, kAhead = false;
-  using Order = typename OrderOf<Codes>::type;
-  using type = Simd<hn::ScalableTag<uint8_t>, Order>;
-  template <class Block>
-  using Decoded = const Block* HWY_RESTRICT;
-};
-#if NIBBLE_LANE_ORDER
-template <class Codes>
-struct MatvecMachine<Codes, true> {
-  static constexpr bool kLanes = true, kAhead = false;
-  static constexpr bool kPlanes = kWantsPlanes<Codes>;
-  using Order = hwy::If<kPlanes, PlaneOrder<2>, LaneOrder>;
-  using type = hwy::If<kPlanes, PlaneMachine, LaneMachine>;
-  template <class Block>
-  using Decoded = const Block* HWY_RESTRICT;
-};
-template <int kGroup, class Index, bool kMagnitude>
-struct MatvecMachine<formats::Trellis<kGroup, Index, kMagnitude>, true> {
-  static constexpr bool kLanes = true, kAhead = true;
-  using Order = TrellisOrder<kGroup>;
-  using type = TrellisMachine;
-  template <class Block>
-  using Decoded = TrellisMachine::Decoded<8 / kGroup>;
-};
-#endif
-
-// NOLINTNEXTLINE(google-readability-namespace-comments)
-}  // namespace HWY_NAMESPACE
-}  // namespace nibble
-
 #endif  // NIBBLE_SIMD_LANE_MACHINE_INL_H_

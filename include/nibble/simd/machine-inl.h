@@ -75,15 +75,23 @@ struct FieldMap<formats::Field<kBits, kRun, kM, O>, Order, kE, kAt> {
     }
     return true;
   }
+  static constexpr bool AllLeft(size_t n) {
+    for (size_t i = 0; i < n; ++i) {
+      if (Right(i) > 0) return false;
+    }
+    return true;
+  }
 };
 
-// Rotations to the right, one per 32-bit lane (four neighbours share a shift).
-template <class Map>
+// Rotations to the right, one per 32-bit lane (four neighbours share a shift),
+// or the same to the left.
+template <class Map, bool kLeft = false>
 struct LaneShifts {
-  alignas(64) uint32_t right[16] = {};
+  alignas(64) uint32_t by[16] = {};
   constexpr LaneShifts() {
     for (size_t i = 0; i < 16; ++i) {
-      right[i] = static_cast<uint32_t>(Map::Right(4 * i)) & 31;
+      const int right = Map::Right(4 * i);
+      by[i] = static_cast<uint32_t>(kLeft ? -right : right) & 31;
     }
   }
 };
@@ -95,13 +103,56 @@ struct LaneShifts {
 #define NIBBLE_LOOKUP_INLINE HWY_INLINE
 #endif
 
-// What kBias adds to signed codes: the top bit, or what makes sums of bytes of
-// trellis codes again.
+// The least and the greatest of signed codes.
 template <class Codes>
-inline constexpr int kBiasOf = 128;
+struct CodeRange {
+  static constexpr int kLow = -128, kHigh = 127;
+};
+template <class E, uint64_t... kWords>
+struct CodeRange<formats::Lut<E, kWords...>> {
+  using Entries = formats::LutEntries<kWords...>;
+  static constexpr int kLow = Entries::kLowest, kHigh = Entries::kHighest;
+};
+template <class Grid, class Index>
+struct CodeRange<formats::PairLut<Grid, Index>> {
+  static constexpr int Extreme(int sign) {
+    int extreme = -128;
+    for (const uint16_t pair : Grid::kPairs) {
+      const int a = sign * static_cast<int8_t>(pair & 255);
+      const int b = sign * static_cast<int8_t>(pair >> 8);
+      extreme = HWY_MAX(extreme, HWY_MAX(a, b));
+    }
+    return extreme;
+  }
+  static constexpr int kLow = -Extreme(-1), kHigh = Extreme(1);
+};
+
+// Are signed codes multiplied as unsigned ones? Always where that is one
+// instruction; where pairs saturate, if they fit (AVX2, IQ2_KS: 24.8 -> 28.4
+// Gweights/s).
+template <class Codes>
+inline constexpr bool kWantsBias =
+    formats::IsSigned<Codes>::value &&
+    (kNativeU8I8 ||
+     (kPairsU8I8 &&
+      CodeRange<Codes>::kHigh - CodeRange<Codes>::kLow <= MaxPairCode(1)));
+
+// What is added to them then: the top bit, what leaves no more than is needed,
+// or what makes sums of bytes of trellis codes again.
+template <class Codes>
+inline constexpr int kBiasOf = kPairsU8I8 ? -CodeRange<Codes>::kLow : 128;
 template <int kGroup, class Index>
 inline constexpr int kBiasOf<formats::Trellis<kGroup, Index, false>> =
     formats::TrellisGenerator::kZero;
+
+// Eight bytes of a table, `bias` added to each.
+constexpr uint64_t AddToBytes(uint64_t word, int bias) {
+  uint64_t sum = 0;
+  for (int i = 0; i < 64; i += 8) {
+    sum |= (((word >> i) + static_cast<uint64_t>(bias)) & 255) << i;
+  }
+  return sum;
+}
 
 // Evaluates positions [kE, kE + lanes) of the 256-weight chunk that starts at
 // block x (several small blocks, or one of 256), in the element order `Order`.
@@ -259,12 +310,15 @@ struct Simd {
         return hn::BitCast(d8, v);
       }
     } else {
-      static constexpr LaneShifts<Map> kShifts;
-      const auto right = hn::Load(d, kShifts.right);
-      if constexpr (Map::AllRight(kN)) {
-        return hn::BitCast(d8, hn::Shr(v, right));
+      constexpr bool kLeft = Map::AllLeft(kN);
+      static constexpr LaneShifts<Map, kLeft> kShifts;
+      const auto by = hn::Load(d, kShifts.by);
+      if constexpr (kLeft) {
+        return hn::BitCast(d8, hn::Shl(v, by));
+      } else if constexpr (Map::AllRight(kN)) {
+        return hn::BitCast(d8, hn::Shr(v, by));
       } else {
-        return hn::BitCast(d8, hn::Ror(v, right));
+        return hn::BitCast(d8, hn::Ror(v, by));
       }
     }
   }
@@ -406,7 +460,8 @@ struct Simd {
       constexpr int kFlip = kBias ? 0x80 : 0;
       return Index::template Lookup<Entries, kFlip>(E(), x);
     } else {
-      return Lookup<Entries, kBias>(Eval<kE>(E(), x));
+      constexpr int kAdd = kBias ? kBiasOf<formats::Lut<E, kWords...>> : 0;
+      return Lookup<Entries, kAdd>(Eval<kE>(E(), x));
     }
   }
   template <size_t kE, int kAt = 0, bool kBias = false, class Grid, class Index,
@@ -446,9 +501,9 @@ struct Simd {
     const hn::Repartition<uint16_t, D8> d16;
     using DH = hn::Rebind<uint8_t, decltype(d16)>;
     const auto index = Simd<DH>::template Eval<kE / 2>(Index(), x);
-    constexpr uint8_t kFlip = kBias ? 0x80 : 0;
-    const auto first = PairMember<Grid, kFlip>(DH(), index, 0);
-    const auto second = PairMember<Grid, kFlip>(DH(), index, 1);
+    constexpr int kAdd = kBias ? kBiasOf<formats::PairLut<Grid, Index>> : 0;
+    const auto first = PairMember<Grid, kAdd>(DH(), index, 0);
+    const auto second = PairMember<Grid, kAdd>(DH(), index, 1);
     return hn::BitCast(d8,
                        hn::Or(hn::PromoteTo(d16, first),
                               hn::ShiftLeft<8>(hn::PromoteTo(d16, second))));
@@ -473,21 +528,21 @@ struct Simd {
 
  private:
   // Members of pairs: sixteen-entry lookups of either half of the grid.
-  template <class Grid, uint8_t kFlip>
+  template <class Grid, int kAdd>
   struct PairTables {
     alignas(16) uint8_t member[2][2][16] = {};  // [member][index / 16][index]
     constexpr PairTables() {
       for (uint32_t i = 0; i < 32; ++i) {
         for (int m = 0; m < 2; ++m) {
           member[m][i / 16][i % 16] =
-              static_cast<uint8_t>((Grid::kPairs[i] >> (8 * m)) ^ kFlip);
+              static_cast<uint8_t>((Grid::kPairs[i] >> (8 * m)) + kAdd);
         }
       }
     }
   };
-  template <class Grid, uint8_t kFlip, class DH>
+  template <class Grid, int kAdd, class DH>
   static HWY_INLINE hn::Vec<DH> PairMember(DH dh, hn::Vec<DH> index, int m) {
-    static constexpr PairTables<Grid, kFlip> kTables;
+    static constexpr PairTables<Grid, kAdd> kTables;
     const hn::CappedTag<uint8_t, 16> d16;
     // Tables may be longer than half a vector.
     const auto table = [&](int half) HWY_ATTR {
@@ -684,13 +739,12 @@ struct Simd {
   }
 
   // Entries [16 kPart, 16 kPart + 16) of a table, repeated to the whole vector.
-  template <class Entries, bool kBias, int kPart>
+  template <class Entries, int kAdd, int kPart>
   static HWY_INLINE V TablePart() {
-    constexpr uint64_t kFlip = kBias ? 0x8080808080808080ull : 0;
     constexpr int kLast = Entries::kSize / 8 - 1;
     alignas(16) static constexpr uint64_t kTable[2] = {
-        Entries::Word(2 * kPart) ^ kFlip,
-        Entries::Word(HWY_MIN(2 * kPart + 1, kLast)) ^ kFlip};
+        AddToBytes(Entries::Word(2 * kPart), kAdd),
+        AddToBytes(Entries::Word(HWY_MIN(2 * kPart + 1, kLast)), kAdd)};
     const hn::Repartition<uint64_t, D8> d64;
     return hn::BitCast(D8(), hn::LoadDup128(d64, kTable));
   }
@@ -708,22 +762,22 @@ struct Simd {
   // upper bits of the index, where no instruction spans them. SSE2 has none at
   // all: sixteen loads, which unrolled kernels call (inlined they made 50 of
   // the 55 KB of a panel's unpacking).
-  template <class Entries, bool kBias>
+  template <class Entries, int kAdd>
   static NIBBLE_LOOKUP_INLINE V Lookup(V index) {
     if constexpr (Entries::kSize <= 16) {
-      return hn::TableLookupBytes(TablePart<Entries, kBias, 0>(), index);
+      return hn::TableLookupBytes(TablePart<Entries, kAdd, 0>(), index);
     } else if constexpr (kVbmi) {
-      return Lookup64<Entries, kBias>(index);
+      return Lookup64<Entries, kAdd>(index);
     } else {
       // x86 looks at the low four bits; other machines want no more.
       const V low = HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3
                         ? index
                         : hn::And(index, hn::Set(D8(), uint8_t{15}));
-      const V a = TwoParts<Entries, kBias, 0>(index, low);
+      const V a = TwoParts<Entries, kAdd, 0>(index, low);
       if constexpr (Entries::kSize == 32) {
         return a;
       } else {
-        return Choose<5>(index, a, TwoParts<Entries, kBias, 2>(index, low));
+        return Choose<5>(index, a, TwoParts<Entries, kAdd, 2>(index, low));
       }
     }
   }
@@ -731,26 +785,26 @@ struct Simd {
   template <class Entries>
   struct Table64 {
     alignas(64) uint8_t bytes[64] = {};
-    explicit constexpr Table64(int flip) {
+    explicit constexpr Table64(int add) {
       for (int i = 0; i < 64; ++i) {
-        bytes[i] = static_cast<uint8_t>(Entries::At(i % Entries::kSize) ^ flip);
+        bytes[i] = static_cast<uint8_t>(Entries::At(i % Entries::kSize) + add);
       }
     }
   };
-  template <class Entries, bool kBias>
+  template <class Entries, int kAdd>
   static HWY_INLINE V Lookup64(V index) {
-    static constexpr Table64<Entries> kTable{kBias ? 0x80 : 0};
+    static constexpr Table64<Entries> kTable{kAdd};
     const hn::CappedTag<uint8_t, 64> d64;
     const auto wide =
         hn::IndicesFromVec(d64, hn::ZeroExtendResizeBitCast(d64, D8(), index));
     return hn::ResizeBitCast(
         D8(), hn::TableLookupLanes(hn::Load(d64, kTable.bytes), wide));
   }
-  template <class Entries, bool kBias, int kPart>
+  template <class Entries, int kAdd, int kPart>
   static HWY_INLINE V TwoParts(V index, V low) {
     return Choose<4>(
-        index, hn::TableLookupBytes(TablePart<Entries, kBias, kPart>(), low),
-        hn::TableLookupBytes(TablePart<Entries, kBias, kPart + 1>(), low));
+        index, hn::TableLookupBytes(TablePart<Entries, kAdd, kPart>(), low),
+        hn::TableLookupBytes(TablePart<Entries, kAdd, kPart + 1>(), low));
   }
 
   template <size_t kE, int kAt, class B, class X>

@@ -20,9 +20,9 @@
 
 #include "hwy/highway.h"
 #include "nibble/simd/dot-inl.h"
-#include "nibble/simd/lane_machine-inl.h"
 #include "nibble/simd/machine-inl.h"
 #include "nibble/simd/matvec_args.h"
+#include "nibble/simd/matvec_machine-inl.h"
 #include "nibble/simd/prefetch.h"
 #include "nibble/simd/scales-inl.h"
 
@@ -43,6 +43,17 @@ HWY_INLINE void PrefetchWeights(const uint8_t* p, size_t bytes) {
   Prefetch<CacheLevel::kL1>(p + kNearPrefetch, bytes);
   Prefetch<CacheLevel::kL2>(p + kFarPrefetch, bytes);
 }
+
+// Scales of whole vectors are broadcast from memory, by the load itself.
+// Compilers see through the array and would rather move them from register to
+// register, two shuffles each (AVX2, Emerald Rapids: IQ2_KS 28 -> 33
+// Gweights/s).
+#undef NIBBLE_SCALES_IN_MEMORY
+#if HWY_ARCH_X86 && HWY_TARGET == HWY_AVX2 && !HWY_COMPILER_MSVC
+#define NIBBLE_SCALES_IN_MEMORY 1
+#else
+#define NIBBLE_SCALES_IN_MEMORY 0
+#endif
 
 // The products of one chunk (256 weights of one row) with several tokens.
 template <class F>
@@ -67,8 +78,12 @@ struct ChunkDot {
   using VF = hn::Vec<DF>;
   using VS = hn::Vec<DS>;
 
-  static constexpr bool kSignedCodes = formats::IsSigned<Codes>::value;
-  static constexpr bool kBias = kSignedCodes && kNativeU8I8;
+  static constexpr bool kBias = kWantsBias<Codes>;
+  // As they are multiplied.
+  static constexpr bool kSignedCodes =
+      formats::IsSigned<Codes>::value && !kBias;
+  static constexpr int kMaxCode =
+      kBias ? CodeRange<Codes>::kHigh + kBiasOf<Codes> : F::kMaxCode;
   static constexpr int kOffset = -F::kZero - (kBias ? kBiasOf<Codes> : 0);
   static constexpr bool kHasSigns = formats::kIsPresent<typename F::Signs>;
   static constexpr bool kHasShifts =
@@ -111,16 +126,11 @@ struct ChunkDot {
     alignas(64) float at[kTokens][kGroups];
   };
 
-  static constexpr bool kAhead = Machine::kAhead;
-  static_assert(!kAhead || F::kBlock == kChunk, "a chunk is a block");
+  // What the machine takes codes from.
+  static constexpr CodeSource kSource = Machine::kSource;
+  static_assert(kSource == CodeSource::kBlock || F::kBlock == kChunk,
+                "a chunk is a block");
   using Decoded = typename Machine::template Decoded<Block>;
-  static HWY_INLINE Decoded Decode(const Block* HWY_RESTRICT x) {
-    if constexpr (kAhead) {
-      return Machine::type::Decode(Codes(), x);
-    } else {
-      return x;
-    }
-  }
 
   template <size_t... kT>
   static HWY_INLINE void Run(std::index_sequence<kT...> tokens,
@@ -131,6 +141,9 @@ struct ChunkDot {
     Scales<sizeof...(kT)> scales;
     ScaleAll(std::make_index_sequence<kGroups / kWindow>(), tokens, x, y,
              y_stride, scales, sums);
+#if NIBBLE_SCALES_IN_MEMORY
+    if constexpr (OneGroup<0>()) __asm__("" : "+m"(scales));
+#endif
     HWY_ALIGN uint8_t buffer[kChunk / 8];
     const auto signs = ChunkSigns(x, buffer);
     Steps(std::make_index_sequence<kChunk / kN>(), tokens, decoded, y, y_stride,
@@ -261,6 +274,14 @@ struct ChunkDot {
     }
   };
 
+  // Is lane i of group i?
+  template <size_t kPos>
+  static constexpr bool GroupPerLane() {
+    for (size_t lane = 0; lane < kFloats; ++lane) {
+      if (GroupOf<kPos>(lane) != lane) return false;
+    }
+    return true;
+  }
   // Lane i gets the scale of its group: a broadcast from memory, or a lookup in
   // one window.
   template <size_t kPos>
@@ -268,6 +289,8 @@ struct ChunkDot {
     const DF df;
     if constexpr (OneGroup<kPos>()) {
       return hn::Set(df, scales[GroupOf<kPos>(0)]);
+    } else if constexpr (GroupPerLane<kPos>()) {
+      return hn::Load(df, scales);
     } else {
       static constexpr GroupIndex<kPos> kIndex;
       const auto window =
@@ -337,7 +360,7 @@ struct ChunkDot {
         StepSigns<Member(kJ, kI)>(signs)...};
     const auto products = [&](const Int8RowChunk& token) HWY_ATTR {
       const hn::Vec<DI8> a[] = {Activations<Member(kJ, kI)>(token, s[kI])...};
-      return Dot4All<F::kMaxCode, kSignedCodes>(di32, codes, a);
+      return Dot4All<kMaxCode, kSignedCodes>(di32, codes, a);
     };
     (AddScaled<kJ>(products(y[kT * y_stride]), scales.at[kT], sums[kT]), ...);
   }
@@ -361,6 +384,50 @@ struct ChunkDot {
   }
 };
 
+// Chunks [0, count) of a row, from p on, x_stride chunks of activations from
+// token to token.
+template <class F, class Tokens>
+HWY_INLINE void MatvecChunks(Tokens tokens, const uint8_t* HWY_RESTRICT p,
+                             size_t count, const Int8RowChunk* HWY_RESTRICT x,
+                             size_t x_stride,
+                             typename ChunkDot<F>::Sums* HWY_RESTRICT sums) {
+  using Dot = ChunkDot<F>;
+  using Block = typename F::Block;
+  using Decoded = typename Dot::Decoded;
+  constexpr size_t kBytes = kChunk / F::kBlock * sizeof(Block);
+  const auto block = [](const uint8_t* HWY_RESTRICT at) HWY_ATTR {
+    return reinterpret_cast<const Block*>(at);
+  };
+  if constexpr (Dot::kSource == CodeSource::kSpan) {
+    constexpr size_t kSpan = Decoded::kSpan;
+    Decoded decoded[kSpan];
+    for (size_t c = 0; c < count; c += kSpan) {
+      const size_t n = HWY_MIN(kSpan, count - c);
+      for (size_t i = 0; i < n; ++i) decoded[i].Prepare(block(p + i * kBytes));
+      for (size_t i = 0; i < n; ++i, p += kBytes) {
+        PrefetchWeights(p, kBytes);
+        Dot::Run(tokens, block(p), decoded[i], x + c + i, x_stride, sums);
+      }
+    }
+  } else if constexpr (Dot::kSource == CodeSource::kAhead) {
+    using Codes = typename F::Codes;
+    auto decoded = Dot::Machine::type::Decode(Codes(), block(p));
+    for (size_t c = 0; c < count; ++c, p += kBytes) {
+      PrefetchWeights(p, kBytes);
+      // Behind the last chunk is nothing to decode: it itself, again.
+      const size_t next = c + 1 < count ? kBytes : 0;
+      const auto ahead = Dot::Machine::type::Decode(Codes(), block(p + next));
+      Dot::Run(tokens, block(p), decoded, x + c, x_stride, sums);
+      decoded = ahead;
+    }
+  } else {
+    for (size_t c = 0; c < count; ++c, p += kBytes) {
+      PrefetchWeights(p, kBytes);
+      Dot::Run(tokens, block(p), block(p), x + c, x_stride, sums);
+    }
+  }
+}
+
 // A row times tokens [0, sizeof...(kT)) of x.
 template <class F, size_t... kT>
 HWY_INLINE void MatvecRow(std::index_sequence<kT...> tokens,
@@ -373,30 +440,16 @@ HWY_INLINE void MatvecRow(std::index_sequence<kT...> tokens,
   const typename Dot::DF df;
   const size_t chunks = ChunksOf(cols);
   typename Dot::Sums sums[sizeof...(kT)];
-  const auto blocks = [](const uint8_t* HWY_RESTRICT bytes) HWY_ATTR {
-    return reinterpret_cast<const Block*>(bytes);
-  };
   const uint8_t* HWY_RESTRICT p = row + F::kRowHeader;
-  [[maybe_unused]] auto decoded = Dot::Decode(blocks(p));
-  for (size_t c = 0; c < cols / kChunk; ++c, p += kBytes) {
-    PrefetchWeights(p, kBytes);
-    if constexpr (Dot::kAhead) {
-      // Behind the last chunk is nothing to decode: it itself, again.
-      const size_t next = c + 1 < cols / kChunk ? kBytes : 0;
-      const auto ahead = Dot::Decode(blocks(p + next));
-      Dot::Run(tokens, blocks(p), decoded, x + c, chunks, sums);
-      decoded = ahead;
-    } else {
-      Dot::Run(tokens, blocks(p), blocks(p), x + c, chunks, sums);
-    }
-  }
+  const size_t whole = cols / kChunk;
+  MatvecChunks<F>(tokens, p, whole, x, chunks, sums);
   if constexpr (F::kBlock < kChunk) {
     const size_t left = cols % kChunk / F::kBlock * sizeof(Block);
     if (left != 0) {  // missing blocks: zeros, as their activations are
       HWY_ALIGN uint8_t tail[kBytes] = {};
-      memcpy(tail, p, left);
-      Dot::Run(tokens, blocks(tail), blocks(tail), x + chunks - 1, chunks,
-               sums);
+      memcpy(tail, p + whole * kBytes, left);
+      const auto* block = reinterpret_cast<const Block*>(tail);
+      Dot::Run(tokens, block, block, x + whole, chunks, sums);
     }
   }
   const float factor = F::kFactor * formats::Reader<F>::RowScale(row);

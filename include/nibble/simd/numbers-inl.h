@@ -229,19 +229,16 @@ HWY_INLINE hn::Vec<D8> WindowBytes(D8 d8, const uint8_t* HWY_RESTRICT member) {
   }
 }
 
-// Numbers of kBits bits at bit kAt.
-template <class Pos, class Elements, auto kM, int kAt, class DI, class X>
-HWY_INLINE hn::Vec<DI> WindowNumbers(DI di, const X* HWY_RESTRICT x) {
-  constexpr size_t n = HWY_MAX_LANES_D(DI);
+// Every lane shifted by a distance of its own.
+template <class Pos, class Window, int kAt, class DI>
+HWY_INLINE hn::Vec<DI> ShiftedNumbers(DI di,
+                                      const uint8_t* HWY_RESTRICT member) {
   using T = hn::TFromD<DI>;
-  using Window =
-      NumberWindow<Pos, Elements, n, formats::MemberBytes(kM), sizeof(T)>;
-  static_assert(Window::kFits, "one window holds all");
-  using Lanes = NumberLanes<Window, n, T, kAt>;
+  using Lanes = NumberLanes<Window, HWY_MAX_LANES_D(DI), T, kAt>;
   static constexpr Lanes kLanes;
   const hn::RebindToUnsigned<DI> du;
   const hn::Repartition<uint8_t, DI> d8;
-  auto word = hn::BitCast(du, WindowBytes<Window, Lanes>(d8, x->*kM));
+  auto word = hn::BitCast(du, WindowBytes<Window, Lanes>(d8, member));
   if constexpr (Window::UniformShift()) {
     constexpr int kShift = Window::Shift(0) - Lanes::kRight;
     if constexpr (kShift > 0) word = hn::ShiftRight<kShift>(word);
@@ -254,6 +251,56 @@ HWY_INLINE hn::Vec<DI> WindowNumbers(DI di, const X* HWY_RESTRICT x) {
     return hn::And(hn::BitCast(di, word), hn::Set(di, static_cast<T>(kMask)));
   } else {
     return hn::BitCast(di, word);
+  }
+}
+
+// AVX2 shifts all 16-bit lanes alike: products take their numbers to a bit that
+// is to the left of all.
+inline constexpr bool kProductsShift = HWY_ARCH_X86 && HWY_TARGET == HWY_AVX2;
+template <class Window, size_t kLanes, int kAt>
+struct NumberProducts {
+  static constexpr int Meet() {
+    int meet = kAt;
+    for (size_t i = 0; i < kLanes; ++i) meet = HWY_MAX(meet, Window::Shift(i));
+    return meet;
+  }
+  alignas(64) uint16_t power[kLanes] = {};
+  constexpr NumberProducts() {
+    for (size_t i = 0; i < kLanes; ++i) {
+      power[i] = static_cast<uint16_t>(1u << (Meet() - Window::Shift(i)));
+    }
+  }
+};
+template <class Pos, class Window, int kAt, class DI>
+HWY_INLINE hn::Vec<DI> ProductNumbers(DI di,
+                                      const uint8_t* HWY_RESTRICT member) {
+  constexpr size_t n = HWY_MAX_LANES_D(DI);
+  using Products = NumberProducts<Window, n, kAt>;
+  static_assert(Products::Meet() + Pos::kBits <= 16, "no bit is lost");
+  static constexpr Products kProducts;
+  const hn::RebindToUnsigned<DI> du;
+  const hn::Repartition<uint8_t, DI> d8;
+  using Lanes = NumberLanes<Window, n, hn::TFromD<DI>, 0>;
+  auto word = hn::BitCast(du, WindowBytes<Window, Lanes>(d8, member));
+  word = hn::Mul(word, hn::Load(du, kProducts.power));
+  constexpr int kRight = Products::Meet() - kAt;
+  if constexpr (kRight > 0) word = hn::ShiftRight<kRight>(word);
+  constexpr uint16_t kMask = ((1u << Pos::kBits) - 1) << kAt;
+  return hn::BitCast(di, hn::And(word, hn::Set(du, kMask)));
+}
+
+// Numbers of kBits bits at bit kAt.
+template <class Pos, class Elements, auto kM, int kAt, class DI, class X>
+HWY_INLINE hn::Vec<DI> WindowNumbers(DI di, const X* HWY_RESTRICT x) {
+  constexpr size_t n = HWY_MAX_LANES_D(DI);
+  using T = hn::TFromD<DI>;
+  using Window =
+      NumberWindow<Pos, Elements, n, formats::MemberBytes(kM), sizeof(T)>;
+  static_assert(Window::kFits, "one window holds all");
+  if constexpr (kProductsShift && sizeof(T) == 2 && !Window::UniformShift()) {
+    return ProductNumbers<Pos, Window, kAt>(di, x->*kM);
+  } else {
+    return ShiftedNumbers<Pos, Window, kAt>(di, x->*kM);
   }
 }
 
@@ -278,8 +325,8 @@ template <int kBits, int kFirst, int kPer, int kPitch, int kRecord, auto kM,
           size_t kG, size_t n>
 inline constexpr bool kNumbersFit<
     formats::RecordField<kBits, kFirst, kPer, kPitch, kRecord, kM>, kG, n> =
-    (kPer == 1 &&
-     (kRecord == 2 || kRecord == 4 || (kRecord == 8 && n <= kMostRecords))) ||
+    (kPer == 1 && (kRecord == 2 || kRecord == 4 ||
+                   (kRecord == 8 && n <= 2 * kMostRecords))) ||
     NumberWindow<RecordNumbers<kBits, kFirst, kPer, kPitch, kRecord>, From<kG>,
                  n, formats::MemberBytes(kM), 4>::kFits;
 template <int k, class E, size_t kG, size_t n>
@@ -352,6 +399,18 @@ HWY_INLINE hn::Vec<DI> NumbersOf(
     const hn::RebindToUnsigned<DI> du;
     const auto word =
         hn::BitCast(du, hn::LoadU(d8, (x->*kM) + P::Byte(Elements::kFirst)));
+    return hn::And(hn::BitCast(di, hn::ShiftRight<P::Shift(0)>(word)),
+                   hn::Set(di, static_cast<int>(P::kMask)));
+  } else if constexpr (kOnePer && kRecord == 8 && sizeof(hn::TFromD<DI>) == 4 &&
+                       HWY_MAX_LANES_D(DI) > kMostRecords) {
+    // Two vectors of records, of whose words every other one is wanted.
+    const hn::RebindToUnsigned<DI> du;
+    const auto* words =
+        reinterpret_cast<const uint32_t*>((x->*kM) + 8 * Elements::kFirst);
+    const auto low = hn::LoadU(du, words);
+    const auto high = hn::LoadU(du, words + HWY_MAX_LANES_D(DI));
+    const auto word = kFirst < 32 ? hn::ConcatEven(du, high, low)
+                                  : hn::ConcatOdd(du, high, low);
     return hn::And(hn::BitCast(di, hn::ShiftRight<P::Shift(0)>(word)),
                    hn::Set(di, static_cast<int>(P::kMask)));
   } else if constexpr (kOnePer && kRecord == 8 && sizeof(hn::TFromD<DI>) == 4) {

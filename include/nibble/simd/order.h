@@ -87,6 +87,81 @@ struct TrellisOrder {
   }
 };
 
+// Pairs of codes: first members of 32 pairs, then their second ones, 32 bytes
+// at a time; the pairs are in IndexOrder.
+template <class IndexOrder>
+struct PairOrder {
+  static constexpr uint16_t kId = 0x4000 + IndexOrder::kId;
+  static constexpr size_t Logical(size_t pos) {
+    return 2 * IndexOrder::Logical(pos / 64 * 32 + pos % 32) + pos / 32 % 2;
+  }
+};
+
+// Where ternary digits of a chunk lie, by the byte they are in. Bytes of all
+// blocks are numbered one after the other; 48 of them have five digits, four
+// have four.
+template <class Layout>
+struct DigitBytes {
+  static constexpr size_t kBlocks = kChunk / Layout::kElements;
+  static constexpr size_t kBytes = 52;
+  static constexpr size_t kPerBlock = kBytes / kBlocks;  // bytes
+  static constexpr uint16_t kNone = kChunk;
+  uint16_t element[kBytes][5] = {};  // by byte and digit
+  uint8_t five[48] = {};             // bytes of five digits
+  uint8_t others[16] = {};           // elements in bytes of four
+  constexpr DigitBytes() {
+    for (auto& digits : element) {
+      for (uint16_t& e : digits) e = kNone;
+    }
+    for (size_t e = 0; e < kChunk; ++e) {
+      element[Byte(e)][Digit(e)] = static_cast<uint16_t>(e);
+    }
+    size_t fives = 0, rest = 0;
+    for (size_t b = 0; b < kBytes; ++b) {
+      if (HasFive(b)) five[fives++] = static_cast<uint8_t>(b);
+    }
+    for (size_t e = 0; e < kChunk; ++e) {
+      if (!HasFive(Byte(e))) others[rest++] = static_cast<uint8_t>(e);
+    }
+  }
+  static constexpr size_t Byte(size_t e) {
+    return e / Layout::kElements * kPerBlock +
+           Layout::Byte(e % Layout::kElements);
+  }
+  static constexpr size_t Digit(size_t e) {
+    return static_cast<size_t>(Layout::Digit(e % Layout::kElements));
+  }
+  constexpr bool HasFive(size_t b) const {
+    return element[b][0] != kNone && element[b][4] != kNone;
+  }
+};
+
+// Ternary digits: five vectors of 32 bytes with a digit each of the same bytes;
+// three with two digits each of sixteen bytes, of which the last has the fifth
+// one and, between them, those of bytes of four. Four neighbours are always
+// from one sub-block of 32: if the digits of a byte are, each sub-block has
+// four bytes of the 32 and two of the sixteen, else bytes stay as they are.
+template <class Layout>
+struct DigitOrder {
+  static constexpr uint16_t kId = 3 * 256 + Layout::kElements / 64;
+  static constexpr DigitBytes<Layout> kBytes{};
+  static constexpr bool kBySubBlock =
+      kBytes.element[0][0] / 32 == kBytes.element[0][4] / 32;
+  // The i-th of the 32 bytes, and of the sixteen.
+  static constexpr size_t Byte32(size_t i) {
+    return kBytes.five[kBySubBlock ? i / 4 * 6 + i % 4 : i];
+  }
+  static constexpr size_t Byte16(size_t i) {
+    return kBytes.five[kBySubBlock ? i / 2 * 6 + 4 + i % 2 : 32 + i];
+  }
+  static constexpr size_t Logical(size_t pos) {
+    const size_t vector = pos / 32, i = pos % 32;
+    if (vector < 5) return kBytes.element[Byte32(i)][vector];
+    if (vector == 7 && i % 2 == 1) return kBytes.others[i / 2];
+    return kBytes.element[Byte16(i / 2)][2 * (vector - 5) + i % 2];
+  }
+};
+
 // The order matvec uses for a Codes type, derived from its first field; grids
 // stay logical.
 template <class E>
@@ -120,6 +195,21 @@ template <class E>
 struct OrderOf<formats::Signed<E>> : OrderOf<E> {};
 template <class E>
 struct OrderOf<formats::Gray<E>> : OrderOf<E> {};
+
+// Another one that some targets take, of the type's own.
+template <class E>
+struct OtherOrderOf {
+  using type = LogicalOrder;
+};
+template <class Grid, class Index>
+struct OtherOrderOf<formats::PairLut<Grid, Index>> {
+  using type = PairOrder<typename OrderOf<Index>::type>;
+};
+
+template <class Layout, auto kM>
+struct OtherOrderOf<formats::Base3<Layout, kM>> {
+  using type = DigitOrder<Layout>;
+};
 
 // Most orders move whole runs of 16 elements: packing activations is then
 // storing 16 codes at a time somewhere else.

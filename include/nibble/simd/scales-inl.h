@@ -226,6 +226,9 @@ struct ChunkWindows {
   static constexpr size_t kWindow = HWY_MAX_LANES_D(DS);
   using VS = hn::Vec<DS>;
 
+  // Is choosing by a mask one operation? With AVX2 it is three.
+  static constexpr bool kBlends = HWY_TARGET != HWY_AVX2;
+
   // A number per sub-block: kStep * code + kBase.
   template <class Node, size_t kFirst, int kStep = 1, int kBase = 0>
   static HWY_INLINE VS Codes(DS ds, const Block* HWY_RESTRICT x) {
@@ -299,12 +302,25 @@ struct ChunkWindows {
   static HWY_INLINE VS Offsets(DS ds, const Block* HWY_RESTRICT x,
                                int offset = -F::kZero) {
     const auto zero = hn::Set(ds, static_cast<float>(offset));
-    if constexpr (formats::kIsPresent<typename F::ShiftCodes>) {
-      return hn::IfThenElse(ShiftMask<typename F::ShiftCodes, kFirst>(ds, x),
-                            hn::Set(ds, static_cast<float>(offset + F::kShift)),
-                            zero);
-    } else {
+    using Shifts = typename F::ShiftCodes;
+    if constexpr (!formats::kIsPresent<Shifts>) {
       return zero;
+    } else if constexpr (kBlends) {
+      const auto shifted = hn::Set(ds, static_cast<float>(offset + F::kShift));
+      return hn::IfThenElse(ShiftMask<Shifts, kFirst>(ds, x), shifted, zero);
+    } else if constexpr (BitsInOrder<Shifts>::kHas && kWindow == 8) {
+      // A byte in all lanes comes with its load.
+      const hn::RebindToUnsigned<DS> du;
+      const hn::Repartition<uint8_t, DS> d8;
+      const uint8_t* HWY_RESTRICT bits = BitsInOrder<Shifts>::Of(*x);
+      const auto all = hn::BitCast(du, hn::Set(d8, bits[kFirst / 8]));
+      const auto set = hn::RebindMask(
+          ds, hn::TestBit(all, hn::Shl(hn::Set(du, 1u), hn::Iota(du, 0))));
+      const auto shift = hn::Set(ds, static_cast<float>(F::kShift));
+      return hn::Add(hn::IfThenElseZero(set, shift), zero);
+    } else {
+      return hn::MulAdd(Codes<Shifts, kFirst>(ds, x),
+                        hn::Set(ds, static_cast<float>(F::kShift)), zero);
     }
   }
   // Without kMinFactor.

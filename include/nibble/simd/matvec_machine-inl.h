@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+// Which machine and element order matvec takes for a Codes type on this target.
+#if defined(NIBBLE_SIMD_MATVEC_MACHINE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NIBBLE_SIMD_MATVEC_MACHINE_INL_H_
+#undef NIBBLE_SIMD_MATVEC_MACHINE_INL_H_
+#else
+#define NIBBLE_SIMD_MATVEC_MACHINE_INL_H_
+#endif
+
+#include "hwy/highway.h"
+#include "nibble/simd/digit_machine-inl.h"
+#include "nibble/simd/lane32_machine-inl.h"
+#include "nibble/simd/lane_machine-inl.h"
+#include "nibble/simd/machine-inl.h"
+#include "nibble/simd/order.h"
+#include "nibble/simd/pair_machine-inl.h"
+#include "nibble/simd/plane_machine-inl.h"
+#include "nibble/simd/trellis_machine-inl.h"
+
+// No functions, so no attributes of a target (clang would miss them).
+namespace nibble {
+namespace HWY_NAMESPACE {
+
+enum class MachineKind { kSimd, kLanes64, kTrellis, kLanes32, kPairs, kDigits };
+template <class Codes>
+inline constexpr bool kIsTrellis = false;
+template <int kGroup, class Index, bool kMagnitude>
+inline constexpr bool kIsTrellis<formats::Trellis<kGroup, Index, kMagnitude>> =
+    true;
+template <class Codes>
+inline constexpr MachineKind kMachineKind =
+    NIBBLE_LANE_ORDER != 0 && kWantsLanes<Codes>
+        ? (kIsTrellis<Codes> ? MachineKind::kTrellis : MachineKind::kLanes64)
+    : kWantsLanes32<Codes> ? MachineKind::kLanes32
+    : kWantsPairs<Codes>   ? MachineKind::kPairs
+    : kWantsDigits<Codes>  ? MachineKind::kDigits
+                           : MachineKind::kSimd;
+
+// What a machine evaluates codes from.
+enum class CodeSource {
+  kBlock,  // the block
+  kAhead,  // what it has decoded of it, one chunk ahead
+  kSpan,   // what it has stored of several chunks
+};
+
+// The machine and the element order that matvec takes on this target; whether
+// signs come in lanes.
+template <class Codes, MachineKind = kMachineKind<Codes>>
+struct MatvecMachine {
+  static constexpr bool kLanes = false;
+  static constexpr CodeSource kSource = CodeSource::kBlock;
+  using Order = typename OrderOf<Codes>::type;
+  using type = Simd<hn::ScalableTag<uint8_t>, Order>;
+  template <class Block>
+  using Decoded = const Block* HWY_RESTRICT;
+};
+#if NIBBLE_LANE_ORDER
+template <class Codes>
+struct MatvecMachine<Codes, MachineKind::kLanes64> {
+  static constexpr bool kLanes = true;
+  static constexpr CodeSource kSource = CodeSource::kBlock;
+  static constexpr bool kPlanes = kWantsPlanes<Codes>;
+  using Order = hwy::If<kPlanes, PlaneOrder<2>, LaneOrder>;
+  using type = hwy::If<kPlanes, PlaneMachine, LaneMachine>;
+  template <class Block>
+  using Decoded = const Block* HWY_RESTRICT;
+};
+template <int kGroup, class Index, bool kMagnitude>
+struct MatvecMachine<formats::Trellis<kGroup, Index, kMagnitude>,
+                     MachineKind::kTrellis> {
+  static constexpr bool kLanes = true;
+  static constexpr CodeSource kSource = CodeSource::kAhead;
+  using Order = TrellisOrder<kGroup>;
+  using type = TrellisMachine;
+  template <class Block>
+  using Decoded = TrellisMachine::Decoded<8 / kGroup>;
+};
+#endif
+#if HWY_ARCH_X86 && HWY_TARGET == HWY_AVX2
+template <class Codes>
+struct MatvecMachine<Codes, MachineKind::kLanes32> {
+  static constexpr bool kLanes = true;
+  static constexpr CodeSource kSource = CodeSource::kSpan;
+  using Order = LaneOrder;
+  using type = Lane32Machine;
+  template <class Block>
+  using Decoded = Lane32Machine::Chunk<Codes, Block>;
+};
+template <class Codes>
+struct MatvecMachine<Codes, MachineKind::kPairs> {
+  static constexpr bool kLanes = false;
+  static constexpr CodeSource kSource = CodeSource::kBlock;
+  using Order = typename OtherOrderOf<Codes>::type;
+  using type = PairMachine;
+  template <class Block>
+  using Decoded = const Block* HWY_RESTRICT;
+};
+template <class Codes>
+struct MatvecMachine<Codes, MachineKind::kDigits> {
+  static constexpr bool kLanes = false;
+  static constexpr CodeSource kSource = CodeSource::kBlock;
+  using Order = typename OtherOrderOf<Codes>::type;
+  using type = DigitMachine;
+  template <class Block>
+  using Decoded = const Block* HWY_RESTRICT;
+};
+#endif
+
+// NOLINTNEXTLINE(google-readability-namespace-comments)
+}  // namespace HWY_NAMESPACE
+}  // namespace nibble
+
+#endif  // NIBBLE_SIMD_MATVEC_MACHINE_INL_H_
