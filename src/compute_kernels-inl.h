@@ -31,6 +31,9 @@ constexpr ComputeKernels MakeComputeKernels() {
   kernels.dequantize_row = &DequantizeRow<F>;
   kernels.order = MatvecMachine<typename F::Codes>::Order::kId;
   kernels.matvec = &MatvecRows<F>;
+#if NIBBLE_AVX_VNNI
+  kernels.extension_matvec = &MatvecRows<OnQuads<F>>;
+#endif
   kernels.panels = MakePanels<F, PanelTraits<F>::kMath>();
   if constexpr (kHasExtension) {
     kernels.extension_panels = MakePanels<F, kExtensionMath>();

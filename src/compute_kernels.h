@@ -27,6 +27,8 @@ struct ComputeKernels {
   // Rows times int8 activations packed in this element order.
   uint16_t order;
   void (*matvec)(const MatvecArgs& args);
+  // The same with the target's extension; null if it has none for matvec.
+  void (*extension_matvec)(const MatvecArgs& args);
   // For a matmul, with the target's own instructions and with those of its
   // extension (null if it has none): see UsesExtension.
   FormatPanels panels;

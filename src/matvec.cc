@@ -64,6 +64,12 @@ MatvecArgs ArgsOf(const ConstMatrix& weights, const PackedActivations& x,
   return args;
 }
 
+// The kernel for this CPU.
+void Multiply(const ComputeKernels& kernels, const MatvecArgs& args) noexcept {
+  const bool extended = kernels.extension_matvec != nullptr && UsesExtension();
+  (extended ? kernels.extension_matvec : kernels.matvec)(args);
+}
+
 // Kernels write results at a stride. For rows of y by number they write here,
 // on the stack, and the floats are moved: 4 KiB per some 100 KiB of weights.
 struct Results {
@@ -76,11 +82,11 @@ void MultiplyScattered(const MatmulJob& job, RowRange rows) noexcept {
   Results results;
   for (size_t r = rows.begin; r < rows.end; r += Results::kRows) {
     const size_t end = std::min(r + Results::kRows, rows.end);
-    MatvecArgs args = ArgsOf(job.weights.Rows(r, end), job.x, results.at[0],
-                             Results::kRows);
+    MatvecArgs args =
+        ArgsOf(job.weights.Rows(r, end), job.x, results.at[0], Results::kRows);
     for (size_t t = 0; t < job.x.tokens; t += Results::kTokens) {
       args.tokens = std::min(Results::kTokens, job.x.tokens - t);
-      kernels.matvec(args);
+      Multiply(kernels, args);
       args.x += args.tokens * ChunksOf(args.cols);
       for (size_t i = 0; i < args.tokens; ++i) {
         memcpy(job.Result(t + i, r), results.at[i], (end - r) * sizeof(float));
@@ -99,9 +105,9 @@ void MultiplyInt8Rows(const MatmulJob& job, size_t part) noexcept {
     return;
   }
   const ComputeKernels& kernels = *FindComputeKernels(job.weights.type);
-  kernels.matvec(ArgsOf(job.weights.Rows(rows.begin, rows.end), job.x,
-                        job.Result(0, rows.begin),
-                        job.y.stride_bytes / sizeof(float)));
+  Multiply(kernels, ArgsOf(job.weights.Rows(rows.begin, rows.end), job.x,
+                           job.Result(0, rows.begin),
+                           job.y.stride_bytes / sizeof(float)));
 }
 
 Status Matvec(const ConstMatrix& weights, const PackedActivations& x,
@@ -115,8 +121,8 @@ Status Matvec(const ConstMatrix& weights, const PackedActivations& x,
   MatmulJob job{weights, x, y};
   job.rows = SplitRows(weights.rows, options.share);
   if (job.rows.begin == job.rows.end) return OkStatus();
-  job.threads = std::min(ThreadsOf(options.parallel),
-                         job.rows.end - job.rows.begin);
+  job.threads =
+      std::min(ThreadsOf(options.parallel), job.rows.end - job.rows.begin);
   RunParts(options.parallel, job.threads,
            [&job](size_t part) { MultiplyInt8Rows(job, part); });
   return OkStatus();
@@ -138,7 +144,7 @@ Status Dot(const ConstMatrix& row, const PackedActivations& x, size_t token,
   MatvecArgs args = ArgsOf(row, x, result, 1);
   args.x += token * ChunksOf(x.cols);
   args.tokens = 1;
-  kernels.matvec(args);
+  Multiply(kernels, args);
   return OkStatus();
 }
 

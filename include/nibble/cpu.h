@@ -33,9 +33,9 @@ NIBBLE_API Status ForceTarget(std::string_view target);
 // variable NIBBLE_AMX is not "0".
 NIBBLE_API bool UsesAmx();
 
-// True if matmul uses AVX-VNNI with the chosen target: the target is AVX2, the
-// CPU has AVX-VNNI (Intel's without AVX-512 do since 2021), and the environment
-// variable NIBBLE_AVX_VNNI is not "0".
+// True if matmul and matvec use AVX-VNNI with the chosen target: the target is
+// AVX2, the CPU has AVX-VNNI (Intel's without AVX-512 do since 2021), and the
+// environment variable NIBBLE_AVX_VNNI is not "0".
 NIBBLE_API bool UsesAvxVnni();
 
 // True if matmul uses the matrix products of Arm's i8mm with the chosen target:

@@ -416,7 +416,7 @@ NIBBLE_API nibble_status nibble_matmul_experts(
 
 /* 1 if nibble_matmul uses AMX tiles with the target in use, else 0. */
 NIBBLE_API int nibble_uses_amx(void);
-/* 1 if it uses AVX-VNNI with the target AVX2, else 0. */
+/* 1 if it and nibble_matvec use AVX-VNNI with the target AVX2, else 0. */
 NIBBLE_API int nibble_uses_avx_vnni(void);
 /* 1 if it uses i8mm with the target NEON_BF16, else 0. */
 NIBBLE_API int nibble_uses_i8mm(void);

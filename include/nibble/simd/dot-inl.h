@@ -176,9 +176,7 @@ HWY_INLINE hn::Vec<D32> Dot4(D32 d32,
                              hn::Vec<hn::Repartition<uint8_t, D32>> codes,
                              hn::Vec<hn::Repartition<int8_t, D32>> y) {
   const hn::Repartition<int8_t, D32> di8;
-  if constexpr (kNativeU8I8) {
-    return hn::SumOfMulQuadAccumulate(d32, codes, y, hn::Zero(d32));
-  } else if constexpr (kPairsU8I8) {
+  if constexpr (kPairsU8I8) {
     static_assert(2 * kMaxCode * 127 <= 32767,
                   "the sum of two products must fit 16 bits");
     const hn::Repartition<uint8_t, D32> du8;
@@ -208,13 +206,21 @@ constexpr size_t PairDepth(int code, size_t count) {
 }
 
 // Dot4 of kCount vectors of codes, added up: in 16 bits while they can be.
-template <int kMaxCode, bool kSignedCodes, class D32, size_t kCount, class V8,
-          class VI8>
+// kQuads: by QuadsU8I8.
+template <int kMaxCode, bool kSignedCodes, bool kQuads, class D32,
+          size_t kCount, class V8, class VI8>
 HWY_INLINE hn::Vec<D32> Dot4All(D32 d32, const V8 (&codes)[kCount],
                                 const VI8 (&y)[kCount]) {
   constexpr bool kPairs = kNeon ? !kNativeI8I8 : kPairsU8I8 && !kSignedCodes;
   constexpr size_t kDepth = kPairs ? PairDepth(kMaxCode, kCount) : 1;
-  if constexpr (kDepth > 1) {
+  if constexpr (kQuads) {
+    auto sum = hn::Zero(d32);
+    HWY_UNROLL(8)
+    for (size_t i = 0; i < kCount; ++i) {
+      sum = QuadsU8I8(d32, codes[i], y[i], sum);
+    }
+    return sum;
+  } else if constexpr (kDepth > 1) {
     const auto code = [&](size_t i) HWY_ATTR {
       if constexpr (kNeon)
         return hn::BitCast(hn::DFromV<VI8>(), codes[i]);
@@ -236,9 +242,7 @@ HWY_INLINE hn::Vec<D32> Dot4All(D32 d32, const V8 (&codes)[kCount],
     auto sum = Dot4<kMaxCode, kSignedCodes>(d32, codes[0], y[0]);
     HWY_UNROLL(8)
     for (size_t i = 1; i < kCount; ++i) {
-      if constexpr (kNativeU8I8) {
-        sum = hn::SumOfMulQuadAccumulate(d32, codes[i], y[i], sum);
-      } else if constexpr (kNeon) {
+      if constexpr (kNeon) {
         sum = QuadsI8(d32, hn::BitCast(hn::DFromV<VI8>(), codes[i]), y[i], sum);
       } else {
         sum = hn::Add(sum, Dot4<kMaxCode, kSignedCodes>(d32, codes[i], y[i]));

@@ -127,20 +127,33 @@ struct CodeRange<formats::PairLut<Grid, Index>> {
   static constexpr int kLow = -Extreme(-1), kHigh = Extreme(1);
 };
 
-// Are signed codes multiplied as unsigned ones? Always where that is one
-// instruction; where pairs saturate, if they fit (AVX2, IQ2_KS: 24.8 -> 28.4
-// Gweights/s).
-template <class Codes>
-inline constexpr bool kWantsBias =
-    formats::IsSigned<Codes>::value &&
-    (kNativeU8I8 ||
-     (kPairsU8I8 &&
-      CodeRange<Codes>::kHigh - CodeRange<Codes>::kLow <= MaxPairCode(1)));
+// F, multiplied on CPUs that have more than their target: AVX-VNNI.
+template <class F>
+struct OnQuads : F {};
 
-// What is added to them then: the top bit, what leaves no more than is needed,
+// Are four products one instruction (QuadsU8I8)?
+template <class F>
+inline constexpr bool kUsesQuads = kNativeU8I8;
+template <class F>
+inline constexpr bool kUsesQuads<OnQuads<F>> = true;
+
+// Signed codes that can be unsigned ones where pairs saturate.
+template <class Codes>
+inline constexpr bool kFitsPairs = kPairsU8I8&& CodeRange<Codes>::kHigh -
+                                       CodeRange<Codes>::kLow <=
+                                   MaxPairCode(1);
+
+// Are signed codes multiplied as unsigned ones? Always by quads; by pairs if
+// they fit (AVX2, IQ2_KS: 24.8 -> 28.4 Gweights/s).
+template <class Codes, bool kQuads>
+inline constexpr bool kWantsBias = formats::IsSigned<Codes>::value &&
+                                   (kQuads || kFitsPairs<Codes>);
+
+// What is added to them then: what leaves no more than is needed, the top bit,
 // or what makes sums of bytes of trellis codes again.
 template <class Codes>
-inline constexpr int kBiasOf = kPairsU8I8 ? -CodeRange<Codes>::kLow : 128;
+inline constexpr int kBiasOf =
+    kFitsPairs<Codes> ? -CodeRange<Codes>::kLow : 128;
 template <int kGroup, class Index>
 inline constexpr int kBiasOf<formats::Trellis<kGroup, Index, false>> =
     formats::TrellisGenerator::kZero;

@@ -78,7 +78,8 @@ struct ChunkDot {
   using VF = hn::Vec<DF>;
   using VS = hn::Vec<DS>;
 
-  static constexpr bool kBias = kWantsBias<Codes>;
+  static constexpr bool kQuads = kUsesQuads<F>;
+  static constexpr bool kBias = kWantsBias<Codes, kQuads>;
   // As they are multiplied.
   static constexpr bool kSignedCodes =
       formats::IsSigned<Codes>::value && !kBias;
@@ -360,7 +361,7 @@ struct ChunkDot {
         StepSigns<Member(kJ, kI)>(signs)...};
     const auto products = [&](const Int8RowChunk& token) HWY_ATTR {
       const hn::Vec<DI8> a[] = {Activations<Member(kJ, kI)>(token, s[kI])...};
-      return Dot4All<kMaxCode, kSignedCodes>(di32, codes, a);
+      return Dot4All<kMaxCode, kSignedCodes, kQuads>(di32, codes, a);
     };
     (AddScaled<kJ>(products(y[kT * y_stride]), scales.at[kT], sums[kT]), ...);
   }
