@@ -474,7 +474,7 @@ struct Simd {
       return Index::template Lookup<Entries, kFlip>(E(), x);
     } else {
       constexpr int kAdd = kBias ? kBiasOf<formats::Lut<E, kWords...>> : 0;
-      return Lookup<Entries, kAdd>(Eval<kE>(E(), x));
+      return TableCodes<Entries, kAdd, kE>(E(), x);
     }
   }
   template <size_t kE, int kAt = 0, bool kBias = false, class Grid, class Index,
@@ -750,6 +750,72 @@ struct Simd {
       }
     }
   }
+
+  // The entries that codes select, kAdd added.
+  template <class Entries, int kAdd, size_t kE, class E, class X>
+  static HWY_INLINE V TableCodes(E, const X* HWY_RESTRICT x) {
+    return Lookup<Entries, kAdd>(Eval<kE>(E(), x));
+  }
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3 && HWY_TARGET > HWY_AVX3_DL
+  // Two bits from where they are in half a byte: the lookup ignores the bits
+  // beside them, and two fields share a mask.
+  template <class Entries, int kAdd, size_t kE, int kRun, auto kM, class O,
+            class X>
+  static HWY_INLINE V TableCodes(formats::Field<2, kRun, kM, O> field,
+                                 const X* HWY_RESTRICT x) {
+    using F = formats::Field<2, kRun, kM, O>;
+    using Map = FieldMap<F, Order, kE>;
+    if constexpr (kRun > 1 && Map::UniformShift(kN)) {
+      const hn::Repartition<uint16_t, D8> d16;
+      auto v = hn::BitCast(d16, Raw<F, kE, kM>(D8(), x));
+      if constexpr (Map::Right(0) >= 4) v = hn::ShiftRight<4>(v);
+      const V nibble =
+          hn::And(hn::BitCast(D8(), v), hn::Set(D8(), uint8_t{15}));
+      static constexpr PlacedTable<Entries, kAdd, Map::Right(0) % 4> kTable;
+      return hn::TableLookupBytes(hn::LoadDup128(D8(), kTable.entry), nibble);
+    } else {
+      return Lookup<Entries, kAdd>(Eval<kE>(field, x));
+    }
+  }
+  template <class Entries, int kAdd, int kPlace>
+  struct PlacedTable {
+    alignas(16) uint8_t entry[16] = {};
+    constexpr PlacedTable() {
+      for (int i = 0; i < 16; ++i) {
+        entry[i] = static_cast<uint8_t>(Entries::At((i >> kPlace) % 4) + kAdd);
+      }
+    }
+  };
+  // 32 entries, or 64: two lookups in sixteen, of which one gives zero, since
+  // bit 7 of its index is set.
+  template <class Entries, int kAdd, size_t kE, class Low, class High, class X>
+  static HWY_INLINE V TableCodes(formats::Or<Low, formats::Shl<4, High>> codes,
+                                 const X* HWY_RESTRICT x) {
+    constexpr bool kLong = Entries::kSize == 64;
+    if constexpr (Entries::kSize < 32) {
+      return Lookup<Entries, kAdd>(Eval<kE>(codes, x));
+    } else {
+      const D8 d8;
+      const V high = Eval < kE, kLong ? 6 : 7 > (High(), x);
+      const V fifth = kLong ? hn::Add(high, high) : high;
+      const V index = hn::Or(Eval<kE>(Low(), x), fifth);
+      const V other = hn::Xor(index, hn::Set(d8, uint8_t{0x80}));
+      const V a = EitherPart<Entries, kAdd, 0>(index, other);
+      if constexpr (!kLong) return a;
+      const hn::RebindToSigned<D8> di8;
+      const V b = EitherPart < Entries, kAdd, kLong ? 2 : 0 > (index, other);
+      return hn::BitCast(
+          d8, hn::IfNegativeThenElse(hn::BitCast(di8, high),
+                                     hn::BitCast(di8, b), hn::BitCast(di8, a)));
+    }
+  }
+  template <class Entries, int kAdd, int kPart>
+  static HWY_INLINE V EitherPart(V index, V other) {
+    return hn::Or(
+        hn::TableLookupBytesOr0(TablePart<Entries, kAdd, kPart>(), index),
+        hn::TableLookupBytesOr0(TablePart<Entries, kAdd, kPart + 1>(), other));
+  }
+#endif
 
   // Entries [16 kPart, 16 kPart + 16) of a table, repeated to the whole vector.
   template <class Entries, int kAdd, int kPart>

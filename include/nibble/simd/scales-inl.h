@@ -22,21 +22,31 @@ namespace nibble {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Codes kept in the low bits of 16-bit words, eight words to a code: all eight
-// at once, by testing whole vectors of words.
-template <class Node>
-struct LowBitWords {
-  static constexpr bool kHas = false;
-};
-template <int kBits, int kShift, auto kM>
-struct LowBitWords<formats::LowBits<kBits, kShift, kM>> {
-  static constexpr bool kHas = true;
-  template <class X>
-  static HWY_INLINE uint64_t Eight(const X* HWY_RESTRICT x) {
-    static_assert(formats::MemberBytes(kM) == 128, "64 words");
-    const hn::CappedTag<uint16_t, 32> d16;
-    constexpr size_t n = HWY_MAX_LANES_D(decltype(d16));
-    const auto* words = reinterpret_cast<const uint16_t*>(x->*kM);
+// The lowest bits of 64 words. Without masks, x86 packs words of that bit alone
+// to bytes and takes their signs, in code without loops, which all that ask for
+// the bits share (AVX2, IQ4_KSS matvec: 17.9 -> 22.9 Gweights/s).
+template <size_t kFirst = 0>
+HWY_INLINE uint64_t LowestBits(const uint16_t* HWY_RESTRICT words) {
+  const hn::CappedTag<uint16_t, 32> d16;
+  constexpr size_t n = HWY_MAX_LANES_D(decltype(d16));
+  if constexpr (HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3) {
+    const hn::RebindToSigned<decltype(d16)> di16;
+    const hn::Repartition<int8_t, decltype(d16)> di8;
+    const auto top = [&](size_t i) HWY_ATTR {
+      return hn::BitCast(di16, hn::ShiftLeft<15>(hn::LoadU(d16, words + i)));
+    };
+    const auto bytes = hn::OrderedDemote2To(di8, top(kFirst), top(kFirst + n));
+    uint8_t stored[8];
+    hn::StoreMaskBits(di8, hn::Lt(bytes, hn::Zero(di8)), stored);
+    uint32_t part = 0;
+    memcpy(&part, stored, 2 * n / 8);
+    const uint64_t bits = uint64_t{part} << kFirst;
+    if constexpr (kFirst + 2 * n == 64) {
+      return bits;
+    } else {
+      return bits | LowestBits<kFirst + 2 * n>(words);
+    }
+  } else {
     uint64_t bits = 0;
     for (size_t i = 64; i != 0; i -= n) {
       const auto odd =
@@ -47,6 +57,24 @@ struct LowBitWords<formats::LowBits<kBits, kShift, kM>> {
       memcpy(&part, stored, n / 8);
       bits = (bits << n) | part;
     }
+    return bits;
+  }
+}
+
+// Codes kept in the low bits of 16-bit words, eight words to a code: all eight
+// at once.
+template <class Node>
+struct LowBitWords {
+  static constexpr bool kHas = false;
+};
+template <int kBits, int kShift, auto kM>
+struct LowBitWords<formats::LowBits<kBits, kShift, kM>> {
+  static constexpr bool kHas = true;
+  template <class X>
+  static HWY_INLINE uint64_t Eight(const X* HWY_RESTRICT x) {
+    static_assert(formats::MemberBytes(kM) == 128, "64 words");
+    const uint64_t bits = LowestBits(
+        reinterpret_cast<const uint16_t*>(static_cast<const uint8_t*>(x->*kM)));
     constexpr uint64_t kMask = 0x0101010101010101ull * ((1u << kBits) - 1);
     return (bits >> kShift) & kMask;
   }
