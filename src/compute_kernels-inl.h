@@ -21,7 +21,8 @@ namespace HWY_NAMESPACE {
 template <class F, PanelMath kMath>
 constexpr FormatPanels MakePanels() {
   using Traits = PanelTraits<F>;
-  return {{kMath, Traits::kSub == 16, Traits::kHasMin, Traits::kBias},
+  constexpr size_t kMinCols = Traits::kHasMin ? Traits::kMinSub : 0;
+  return {{kMath, Traits::kSub, kMinCols, Traits::kBias},
           &UnpackInt8Panel<F, CodesOf(kMath)>};
 }
 

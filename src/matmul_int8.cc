@@ -54,8 +54,7 @@ struct Kernels {
     format =
         order == kExtensionOrder ? compute.extension_panels : compute.panels;
     const PanelShape& shape = format.shape;
-    multiply = any.multiply[static_cast<size_t>(shape.math)]
-                           [shape.per16 ? 1 : 0][shape.has_min ? 1 : 0];
+    multiply = any.Multiply(shape);
     cols = any.panel_cols / (shape.math == PanelMath::kPlanes ? 2 : 1);
   }
 };

@@ -18,10 +18,11 @@ namespace HWY_NAMESPACE {
 template <PanelMath kMath>
 constexpr void AddKernels(MatmulKernels& k) {
   auto& row = k.multiply[static_cast<size_t>(kMath)];
-  row[0][0] = &MultiplyInt8Panel<kMath, 32, false>;
-  row[0][1] = &MultiplyInt8Panel<kMath, 32, true>;
-  row[1][0] = &MultiplyInt8Panel<kMath, 16, false>;
-  row[1][1] = &MultiplyInt8Panel<kMath, 16, true>;
+  row[2][0] = &MultiplyInt8Panel<kMath, 32, 0>;
+  row[2][2] = &MultiplyInt8Panel<kMath, 32, 32>;
+  row[1][0] = &MultiplyInt8Panel<kMath, 16, 0>;
+  row[1][1] = &MultiplyInt8Panel<kMath, 16, 16>;
+  if constexpr (kNativeU8I8) row[2][1] = &MultiplyInt8Panel<kMath, 32, 16>;
 }
 
 // What the panels of this target's formats are multiplied with.

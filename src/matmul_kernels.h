@@ -15,11 +15,16 @@ struct MatmulKernels {
   size_t panel_rows;
   size_t panel_cols;  // of one plane; the panels of kPlanes are half as wide
 
-  // By PanelMath, per16, has_min; null for maths that neither the target nor
-  // its extension uses.
-  Int8PanelKernel multiply[kPanelMaths][2][2];
+  // By PanelMath and, in 16s, the columns of a scale and of a min; null for
+  // what neither the target nor its extension uses.
+  Int8PanelKernel multiply[kPanelMaths][3][3];
   // Of bf16 panels; null on targets without AMX.
   void (*store_bf16)(const Bf16Store& store);
+
+  Int8PanelKernel Multiply(const PanelShape& shape) const noexcept {
+    return multiply[static_cast<size_t>(shape.math)][shape.scale_cols / 16]
+                   [shape.min_cols / 16];
+  }
 };
 
 // For the target in use.

@@ -38,8 +38,12 @@ template <class V>
 HWY_INLINE void Pin(V&) {}
 #endif
 
-template <PanelMath kMath, size_t kSub, bool kMin>
+// kSub columns share a scale and kMinSub a min, or there are none: 0.
+template <PanelMath kMath, size_t kSub, size_t kMinSub>
 struct PanelKernel {
+  static constexpr bool kMin = kMinSub != 0;
+  // Columns of a correction.
+  static constexpr size_t kCorrected = kMin ? kMinSub : kSub;
   static constexpr bool kManyRegisters = HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3;
   static constexpr size_t kPlanes = kMath == PanelMath::kPlanes ? 2 : 1;
   static constexpr bool kOctets = kMath == PanelMath::kOctets;
@@ -63,7 +67,7 @@ struct PanelKernel {
   static constexpr size_t kXStride = sizeof(Int8PanelChunk);
   static constexpr size_t kKStride = kPanelRows * 4;
   static constexpr size_t kPlaneBytes = kSub / 4 * kKStride;
-  static constexpr size_t kMaxSubs = kPanelCols / kSub;
+  static constexpr size_t kMaxCorrections = kPanelCols / kCorrected;
   // A vector of sums has kN rows of kPair tokens, token by token.
   static constexpr size_t kPair = kOctets ? 2 : 1;
   static constexpr size_t kN = kPanelRows / 2 / kPair;
@@ -94,19 +98,19 @@ struct PanelKernel {
     return hn::BitCast(D8(), hn::Load(d8, codes));
   }
 
-  // Corrections of one token's chunk -> to[kSubs of a chunk].
+  // Corrections of one token's chunk -> to[256 / kCorrected].
   static HWY_INLINE void Correct(const Int8PanelChunk& x, int bias,
                                  Correction* HWY_RESTRICT to) {
     const hn::CappedTag<float, 8> df;
     const hn::RebindToSigned<decltype(df)> di;
     const size_t n = hn::Lanes(df);
-    const int32_t* HWY_RESTRICT sums = kSub == 32 ? x.sum32 : x.sum16;
+    const int32_t* HWY_RESTRICT sums = kCorrected == 32 ? x.sum32 : x.sum16;
     if constexpr (!kMin) {
       const auto factor = hn::Set(di, -bias);
-      for (size_t i = 0; i < 256 / kSub; i += n) {
+      for (size_t i = 0; i < 256 / kCorrected; i += n) {
         hn::StoreU(hn::Mul(hn::LoadU(di, sums + i), factor), di, to + i);
       }
-    } else if constexpr (kSub == 32) {
+    } else if constexpr (kMinSub == 32) {
       for (size_t i = 0; i < 8; i += n) {
         const auto sum = hn::ConvertTo(df, hn::LoadU(di, sums + i));
         hn::StoreU(hn::Mul(sum, hn::LoadU(df, x.scale + i)), df, to + i);
@@ -298,14 +302,15 @@ struct PanelKernel {
   // The corrections of T tokens.
   template <size_t T>
   struct Corrections {
-    HWY_ALIGN Correction values[T][kHasCorrections ? kMaxSubs : 1];
+    HWY_ALIGN Correction values[T][kHasCorrections ? kMaxCorrections : 1];
 
     HWY_INLINE void Fill(const Int8PanelChunk* HWY_RESTRICT x,
                          size_t chunk_stride, size_t cols, int bias) {
       if constexpr (kHasCorrections) {
         for (size_t t = 0; t < T; ++t) {
           for (size_t i = 0; i * 256 < cols; ++i) {
-            Correct(x[i * chunk_stride + t], bias, values[t] + i * 256 / kSub);
+            Correct(x[i * chunk_stride + t], bias,
+                    values[t] + i * 256 / kCorrected);
           }
         }
       }
@@ -324,12 +329,12 @@ struct PanelKernel {
         }
       }
     }
-    // f -= min * sum of the activations.
+    // f -= min s * sum of the activations.
     HWY_INLINE void Subtract(size_t s, const float* HWY_RESTRICT min,
                              VF (&f)[kVectors<T>][kV]) const {
       HWY_UNROLL(8)
       for (size_t t = 0; t < kVectors<T>; ++t) {
-        const VF sums = OfTokens<T>(t, &values[0][s], kMaxSubs);
+        const VF sums = OfTokens<T>(t, &values[0][s], kMaxCorrections);
         HWY_UNROLL(4)
         for (size_t v = 0; v < kV; ++v) {
           f[t][v] = hn::NegMulAdd(OfRows(min + v * kN), sums, f[t][v]);
@@ -416,8 +421,9 @@ struct PanelKernel {
         Scale<T>(sum, rows.scale + s * kPanelRows, x->scale + k / 32, f);
         if constexpr (kMin) {
           HWY_UNROLL(2)
-          for (size_t i = 0; i < kParts; ++i) {
-            corrections.Subtract(s + i, rows.min + (s + i) * kPanelRows, f);
+          for (size_t i = 0; i < kParts * kSub / kMinSub; ++i) {
+            const size_t m = s * kSub / kMinSub + i;
+            corrections.Subtract(m, rows.min + m * kPanelRows, f);
           }
         }
       }
@@ -462,13 +468,13 @@ struct PanelKernel {
 
 // c[token][row] += panel * x over `cols` columns. x: chunk of the first token;
 // chunk_stride: chunks from one 256 columns to the next.
-template <PanelMath kMath, size_t kSub, bool kMin>
+template <PanelMath kMath, size_t kSub, size_t kMinSub>
 HWY_NOINLINE void MultiplyInt8Panel(const Int8Panel& panel, size_t cols,
                                     int bias,
                                     const Int8PanelChunk* HWY_RESTRICT x,
                                     size_t chunk_stride, size_t tokens,
                                     float* HWY_RESTRICT c) {
-  using Kernel = PanelKernel<kMath, kSub, kMin>;
+  using Kernel = PanelKernel<kMath, kSub, kMinSub>;
   Kernel::template Groups<Kernel::kTokens>(panel, cols, bias, x, chunk_stride,
                                            tokens, c);
 }

@@ -99,9 +99,9 @@ static_assert(MaxPairCode(8) == 16 && MaxPairCode(2) == 64 &&
 // What a kernel must know about the panels of a format.
 struct PanelShape {
   PanelMath math;
-  bool per16;    // scales per 16 columns instead of 32
-  bool has_min;  // x = scale * level - min
-  int bias;      // stored code = level + bias
+  size_t scale_cols;  // columns that share a scale: 16 or 32
+  size_t min_cols;    // and a min, x = scale * level - min; 0: none
+  int bias;           // stored code = level + bias
 };
 
 // `cols` columns of a few rows, as they lie in the packed matrix.
@@ -121,7 +121,8 @@ struct PanelSource {
 //   codes  kQuads:  [cols / 4][R][4]
 //          kPlanes: [cols / sub][2][sub / 4][R][4], sub = 16 or 32
 //          kOctets: [cols / 8][R][8]
-//   scale  [cols / sub][R], min likewise
+//   scale  [cols / scale_cols][R]
+//   min    [cols / min_cols][R]
 struct Int8Panel {
   uint8_t* codes;
   float* scale;

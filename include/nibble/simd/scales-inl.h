@@ -401,6 +401,17 @@ struct SubScales {
   alignas(64) float min[kPadded];
   alignas(64) float offset[kPadded];
 
+  // Reader's, with the target's conversion of fp16: in software it took as long
+  // as unpacking the codes of a small block.
+  static HWY_INLINE float BlockScale(const typename F::Block& x,
+                                     float row_scale, size_t s = 0) {
+    if constexpr (F::kRowHeader != 0 || formats::ScaleOf<F>::type::kCoded) {
+      return formats::Reader<F>::BlockScale(x, row_scale, s);
+    } else {
+      return F::kFactor * HalfToFloat(formats::HalfBits<F>(x));
+    }
+  }
+
   // `factor` is the row scale times kFactor for formats with a row header.
   HWY_INLINE void Decode(const typename F::Block& x, float row_scale) {
     if constexpr (!formats::kIsPresent<typename F::ScaleCodes>) {
@@ -419,17 +430,6 @@ struct SubScales {
   }
 
  private:
-  // Reader's, with the target's conversion of fp16: in software it took as long
-  // as unpacking the codes of a small block.
-  static HWY_INLINE float BlockScale(const typename F::Block& x,
-                                     float row_scale, size_t s = 0) {
-    if constexpr (F::kRowHeader != 0 || formats::ScaleOf<F>::type::kCoded) {
-      return formats::Reader<F>::BlockScale(x, row_scale, s);
-    } else {
-      return F::kFactor * HalfToFloat(formats::HalfBits<F>(x));
-    }
-  }
-
   template <size_t kFirst>
   HWY_INLINE void Steps(const typename F::Block& x, float d) {
     const hn::CappedTag<float, kSubs> df;
