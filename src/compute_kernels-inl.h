@@ -31,9 +31,10 @@ constexpr ComputeKernels MakeComputeKernels() {
   ComputeKernels kernels = {};
   kernels.dequantize_row = &DequantizeRow<F>;
   kernels.order = MatvecMachine<typename F::Codes>::Order::kId;
-  kernels.matvec = &MatvecRows<F>;
+  kernels.matvec = &MatvecRows<F, kTokensAtOnce<F>>;
 #if NIBBLE_AVX_VNNI
-  kernels.extension_matvec = &MatvecRows<OnQuads<F>>;
+  using Quads = OnQuads<F>;
+  kernels.extension_matvec = &MatvecRows<Quads, kTokensAtOnce<Quads>>;
 #endif
   kernels.panels = MakePanels<F, PanelTraits<F>::kMath>();
   if constexpr (kHasExtension) {

@@ -168,7 +168,8 @@ TEST_CASE("a result does not depend on the other rows and tokens") {
       using F = typename decltype(format)::Format;
       const Problem<F> p(format, 9, 512, 17, 0, 21);
       const std::vector<float> whole = Multiply(p);
-      for (const size_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 17}) {
+      for (const size_t tokens :
+           {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17}) {
         for (size_t rows = 1; rows <= p.rows; ++rows) {
           // Columns behind the rows belong to someone else.
           const size_t stride = rows + 3;
@@ -189,6 +190,31 @@ TEST_CASE("a result does not depend on the other rows and tokens") {
           REQUIRE(same);
           REQUIRE(untouched);
         }
+      }
+    });
+  });
+}
+
+// Rows so long that several tokens meet them segment by segment, eight rows and
+// then one. One token meets a whole row.
+TEST_CASE("a result does not depend on where rows are cut") {
+  ForEachTarget([] {
+    ForEachFormat([](auto format) {
+      using F = typename decltype(format)::Format;
+      const size_t cols = 34 * kChunk + (F::kBlock < kChunk ? F::kBlock : 0);
+      const Problem<F> p(format, 9, cols, 12, 0, 23);
+      std::vector<float> alone(p.tokens * p.rows);
+      for (size_t t = 0; t < p.tokens; ++t) {
+        REQUIRE(Matvec(p.Weights(), p.Tokens(t, 1),
+                       FloatMatrix(&alone[t * p.rows], 1, p.rows))
+                    .ok());
+      }
+      for (const size_t tokens : {4, 9, 12}) {
+        std::vector<float> y(tokens * p.rows);
+        REQUIRE(Matvec(p.Weights(), p.Tokens(0, tokens),
+                       FloatMatrix(y.data(), tokens, p.rows))
+                    .ok());
+        REQUIRE(memcmp(y.data(), alone.data(), y.size() * sizeof(float)) == 0);
       }
     });
   });

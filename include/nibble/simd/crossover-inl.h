@@ -10,6 +10,8 @@
 #include "nibble/simd/bf16_panel-inl.h"
 #include "nibble/simd/crossover.h"
 #include "nibble/simd/dot-inl.h"
+#include "nibble/simd/matvec-inl.h"
+#include "nibble/simd/panel-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nibble {
@@ -21,11 +23,13 @@ template <class E>
 inline constexpr bool kPoints = false;
 template <class Grid, class Index>
 inline constexpr bool kPoints<formats::GridPoints<Grid, Index>> = true;
-template <int kGroup, class Index, bool kMagnitude>
-inline constexpr bool kPoints<formats::Trellis<kGroup, Index, kMagnitude>> =
-    true;
 template <class A, class B>
 inline constexpr bool kPoints<formats::Or<A, B>> = kPoints<A> || kPoints<B>;
+template <class E>
+inline constexpr bool kTrellis = false;
+template <int kGroup, class Index, bool kMagnitude>
+inline constexpr bool kTrellis<formats::Trellis<kGroup, Index, kMagnitude>> =
+    true;
 // Small enough for registers, where matvec looks them up but panels do not.
 template <class E>
 inline constexpr bool kPairs = false;
@@ -38,48 +42,89 @@ inline constexpr bool kPairs<formats::Base3<Layout, kM>> = true;
 // bf16 tiles multiply fastest but cost the most to unpack. GFLOPS of 4096 x
 // 4096, weights from memory (Emerald Rapids, one core, g++ 12):
 //
-//   tokens           6     8     9    10    12    14    16    20    24
-//   Q4_K   matvec  157   161   152   154   153
-//          panels  132   163   175   186   213   233   248   279   306
-//          tiles   125   165   187   204   247   285   325   365   435
-//   IQ4_KS matvec  230   239   213   210   198   193   191
-//          panels  147   182   195   207   235   258   271   307   337
-//          tiles   124   168   187   207   248   288   328   368   435
-//   Q6_K   matvec  155   149   138   139   143
-//          panels  104   132   144   154   175   193   209   237   260
-//          tiles    80   109   122   133   164   189   212   253   300
-//   Q5_0   matvec  198   211   174   174   176
-//          panels  132   163   176   186   216   235   251   286   317
-//          tiles    75   100   112   122   146   172   193   232   279
-//   IQ3_S  matvec  155   173   143   149   153
-//          panels  121   151   164   174   205   222   236   271   299
-//          tiles    77   105   116   130   154   180   206   244   293
-//   IQ2_KL matvec  230   253   200   208   214   216   213
-//          panels  130   157   171   180   212   219   241   272   310
-//          tiles    87   116   129   146   174   199   230   268   319
+//   tokens           6     8     9    10    11    12    14    16    20    28
+//   Q4_K   matvec  162   170   167   170   169   172
+//          panels  132   163   175   187   197   215   235   250   285   327
+//          tiles   127   169   188   210   230   250   290   332   369   493
+//   IQ4_KS matvec  232   243   237   232   233   234
+//          panels  158   194   205   220   220   250   268   279   316   346
+//          tiles   124   168   187   212   233   254   294   336   369   513
+//   IQ2_KS matvec  165   167   171   166   164   170
+//          panels  178   216   229   241   250   274   297   308   346   387
+//          tiles   135   181   202   222   248   270   313   356   392   552
+//   Q6_K   matvec  156   158   161   155   151   156
+//          panels  113   142   155   163   173   186   209   223   246   291
+//          tiles    86   112   125   145   159   173   201   228   253   362
+//   Q5_0   matvec  203   215   209   207   213   216
+//          panels  152   178   195   202   216   235   255   269   306   344
+//          tiles    88   107   120   131   140   155   185   208   246   352
+//   IQ3_S  matvec  163   176   179   183   186   194
+//          panels  125   153   165   176   185   205   224   237   273   316
+//          tiles    78   103   116   130   141   150   177   208   243   332
+//   IQ2_KL matvec  233   259   260   259   262   265   273   267   258
+//          panels  140   165   175   182   194   215   229   243   278   315
+//          tiles    88   116   129   146   159   176   201   232   267   378
 //
-// Furthest from their class: TQ2_0, whose panels win from 6 tokens on, NVFP4
-// and Q2_0, from 13. Without VNNI matvec meets four tokens at a time, and
-// panels win from five on.
+// Panels. Without VNNI matvec meets four tokens at a time, and panels win from
+// five on. With it matvec slows down where more than two vectors of integer
+// products per chunk are scaled, panels where codes are wide, looked up or
+// generated, where scales are per 16 or coded and where there are mins.
 template <class F>
-constexpr Crossover CrossoverOf() {
+constexpr size_t PanelsFrom() {
+  using Codes = typename F::Codes;
+  constexpr bool kMins = formats::kIsPresent<typename F::MinCodes>;
+  constexpr bool kPer16 = F::kSub < 32;
+  if constexpr (!kNativeU8I8) {
+    return 5;
+  } else if constexpr (kPairs<Codes> || kTrellis<Codes>) {
+    return 17;
+  } else if constexpr (kPoints<Codes>) {
+    return kPer16 ? 11 : 12;
+  } else if constexpr (formats::ScaleOf<F>::type::kCoded) {
+    return kPer16 ? 15 : 9;
+  } else if constexpr (LevelProducts<F>::kFit) {
+    return kMins ? 12 : 8;
+  } else if constexpr (kPer16) {
+    return formats::TableOf<Codes>::kSize > 16 ? 13 : 10;
+  } else if constexpr (ChunkDot<F>::Leaders() > 2) {
+    return HWY_MIN(4 + formats::Width<Codes>::value, 10);
+  } else {
+    return kMins ? 13 : 12;
+  }
+}
+
+// Tiles. Levels that are looked up unpack fastest.
+template <class F>
+constexpr size_t TilesFrom() {
   using Codes = typename F::Codes;
   constexpr bool kMins = formats::kIsPresent<typename F::MinCodes>;
   if constexpr (!kNativeU8I8) {
-    return {5, SIZE_MAX};
+    return SIZE_MAX;
   } else if constexpr (kPairs<Codes>) {
-    return {13, 22};
-  } else if constexpr (kPoints<Codes>) {
-    return {9, 24};
+    return 22;
+  } else if constexpr (kPoints<Codes> || kTrellis<Codes>) {
+    return 28;
   } else if constexpr (LevelTable<Codes>::kHas) {
-    return kMins ? Crossover{9, 9} : Crossover{10, 10};
-  } else if constexpr (F::kSub >= 32 && !kMins &&
-                       formats::Width<Codes>::value < 8) {
-    return {9, 24};  // panels of codes without scales per 16 or mins are fast
+    const bool shifts =
+        F::kSub >= 32 && formats::kIsPresent<typename F::ShiftCodes>;
+    return kMins && ChunkDot<F>::Leaders() > 2 ? 9 : shifts ? 11 : 10;
   } else {
-    return {9, 14};
+    const bool panels_are_fast =
+        F::kSub >= 32 && !kMins && formats::Width<Codes>::value < 8;
+    return panels_are_fast ? 28 : 14;
   }
 }
+
+template <class F>
+constexpr Crossover CrossoverOf() {
+  return {PanelsFrom<F>(), TilesFrom<F>()};
+}
+
+// Tokens that meet a row of matvec at a time: more than it is faster for would
+// only be compiled.
+template <class F>
+inline constexpr size_t kTokensAtOnce =
+    HWY_MIN(kMaxTokens, HWY_MAX(PanelsFrom<F>() - 1, size_t{4}));
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)
 }  // namespace HWY_NAMESPACE

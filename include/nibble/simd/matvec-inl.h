@@ -39,11 +39,6 @@ namespace HWY_NAMESPACE {
 inline constexpr size_t kNearPrefetch = 1024;
 inline constexpr size_t kFarPrefetch = 8192;
 
-HWY_INLINE void PrefetchWeights(const uint8_t* p, size_t bytes) {
-  Prefetch<CacheLevel::kL1>(p + kNearPrefetch, bytes);
-  Prefetch<CacheLevel::kL2>(p + kFarPrefetch, bytes);
-}
-
 // Scales of whole vectors are broadcast from memory, by the load itself.
 // Compilers see through the array and would rather move them from register to
 // register, two shuffles each (AVX2, Emerald Rapids: IQ2_KS 28 -> 33
@@ -103,9 +98,20 @@ struct ChunkDot {
                                                  ? -F::kMinFactor
                                                  : static_cast<float>(kOffset);
 
-  // Running sums of one token. Two of products: a single chain of dependent
-  // additions would bound AVX2 to 32 cycles per chunk. The constructor is
-  // spelled out since an implicit one has no target attribute with clang.
+  // Four vectors of products in a chunk, if as many, are a chain of 16 cycles
+  // of dependent additions, less than a chunk takes. Eight need two: a single
+  // one would bound AVX2 to 32 cycles.
+  static constexpr bool kTwoChains = kChunk / kN > 4;
+
+  // Sums of one token while its products with other rows or columns are at
+  // hand.
+  struct SavedSums {
+    alignas(64) float even[kFloats];
+    alignas(64) float odd[kTwoChains ? kFloats : 1];
+    alignas(64) float correction[kWindow];
+  };
+  // Running sums of one token. The constructors are spelled out since an
+  // implicit one has no target attribute with clang.
   struct Sums {
     VF even, odd;
     VS correction;
@@ -113,11 +119,22 @@ struct ChunkDot {
         : even(hn::Zero(DF())),
           odd(hn::Zero(DF())),
           correction(hn::Zero(DS())) {}
+    HWY_INLINE explicit Sums(const SavedSums& saved)
+        : even(hn::Load(DF(), saved.even)),
+          odd(kTwoChains ? hn::Load(DF(), saved.odd) : hn::Zero(DF())),
+          correction(kHasCorrection ? hn::Load(DS(), saved.correction)
+                                    : hn::Zero(DS())) {}
+    HWY_INLINE void Save(SavedSums& to) const {
+      hn::Store(even, DF(), to.even);
+      if constexpr (kTwoChains) hn::Store(odd, DF(), to.odd);
+      if constexpr (kHasCorrection) hn::Store(correction, DS(), to.correction);
+    }
   };
   // What is left to add up at the end of a row.
   static HWY_INLINE VF Total(const Sums& sums) {
     const DF df;
-    const VF products = hn::Add(sums.even, sums.odd);
+    VF products = sums.even;
+    if constexpr (kTwoChains) products = hn::Add(products, sums.odd);
     if constexpr (!kHasCorrection) return products;
     return hn::MulAdd(hn::ZeroExtendResizeBitCast(df, DS(), sums.correction),
                       hn::Set(df, kCorrectionFactor), products);
@@ -132,6 +149,9 @@ struct ChunkDot {
   static_assert(kSource == CodeSource::kBlock || F::kBlock == kChunk,
                 "a chunk is a block");
   using Decoded = typename Machine::template Decoded<Block>;
+
+  // How many vectors of integer products a chunk has, which are scaled.
+  static constexpr size_t Leaders() { return Turn(kVectors); }
 
   template <size_t... kT>
   static HWY_INLINE void Run(std::index_sequence<kT...> tokens,
@@ -257,7 +277,7 @@ struct ChunkDot {
     }
     return k;
   }
-  // Leaders before this one take turns with the two running sums.
+  // Leaders before this one: they take turns with two running sums.
   static constexpr size_t Turn(size_t leader) {
     size_t turn = 0;
     for (size_t k = 0; k < leader; ++k) turn += Leader(k) == k;
@@ -306,7 +326,7 @@ struct ChunkDot {
                                    const float* HWY_RESTRICT scales,
                                    Sums& sums) {
     const DF df;
-    VF& sum = Turn(kJ) % 2 == 0 ? sums.even : sums.odd;
+    VF& sum = kTwoChains && Turn(kJ) % 2 != 0 ? sums.odd : sums.even;
     sum = hn::MulAdd(hn::ConvertTo(df, products), Expand<kJ * kN>(scales), sum);
   }
 
@@ -385,17 +405,50 @@ struct ChunkDot {
   }
 };
 
-// Chunks [0, count) of a row, from p on, x_stride chunks of activations from
+// Chunks of activations that stay in L1 while rows pass, of all tokens at hand:
+// 320 bytes of each are read, 40 of 48 KiB. More of them would come from L2 for
+// every row and with VNNI take longer than the products: then so many rows meet
+// a segment of the columns, and only then the next. AVX3_SPR, IQ2_KL, 12
+// tokens of 4096 columns: 217 -> 262 GFLOPS, IQ4_KS, 8 of 14336: 197 -> 244.
+// AVX2, four tokens: 3 % slower or the same.
+inline constexpr size_t kCachedChunks = 128;
+inline constexpr size_t kSegmentRows = 8;
+
+// Columns that meet the tokens at hand before others do.
+template <class F>
+struct Segments {
+  static constexpr size_t kChunkBytes =
+      kChunk / F::kBlock * sizeof(typename F::Block);
+  size_t chunks;  // of a segment
+  // To what comes in a while.
+  size_t near, far;
+
+  HWY_INLINE Segments(const MatvecArgs& args, size_t tokens)
+      : chunks(ChunksOf(args.cols)), near(kNearPrefetch), far(kFarPrefetch) {
+    const size_t count = (chunks * tokens + kCachedChunks - 1) / kCachedChunks;
+    if (!kNativeU8I8 || count == 1) return;
+    chunks = (chunks + count - 1) / count;
+    near = args.stride_bytes;  // the same columns of the next row
+    far = (kFarPrefetch / (chunks * kChunkBytes) + 1) * args.stride_bytes;
+  }
+  // What is wanted some time after the chunk at p.
+  HWY_INLINE void Fetch(const uint8_t* p) const {
+    Prefetch<CacheLevel::kL1>(p + near, kChunkBytes);
+    Prefetch<CacheLevel::kL2>(p + far, kChunkBytes);
+  }
+};
+
+// `count` whole chunks of a row, from p on, x_stride chunks of activations from
 // token to token.
 template <class F, class Tokens>
-HWY_INLINE void MatvecChunks(Tokens tokens, const uint8_t* HWY_RESTRICT p,
-                             size_t count, const Int8RowChunk* HWY_RESTRICT x,
-                             size_t x_stride,
-                             typename ChunkDot<F>::Sums* HWY_RESTRICT sums) {
+HWY_INLINE void MatvecWhole(Tokens tokens, const uint8_t* HWY_RESTRICT p,
+                            size_t count, const Segments<F>& segments,
+                            const Int8RowChunk* HWY_RESTRICT x, size_t x_stride,
+                            typename ChunkDot<F>::Sums* HWY_RESTRICT sums) {
   using Dot = ChunkDot<F>;
   using Block = typename F::Block;
   using Decoded = typename Dot::Decoded;
-  constexpr size_t kBytes = kChunk / F::kBlock * sizeof(Block);
+  constexpr size_t kBytes = Segments<F>::kChunkBytes;
   const auto block = [](const uint8_t* HWY_RESTRICT at) HWY_ATTR {
     return reinterpret_cast<const Block*>(at);
   };
@@ -406,7 +459,7 @@ HWY_INLINE void MatvecChunks(Tokens tokens, const uint8_t* HWY_RESTRICT p,
       const size_t n = HWY_MIN(kSpan, count - c);
       for (size_t i = 0; i < n; ++i) decoded[i].Prepare(block(p + i * kBytes));
       for (size_t i = 0; i < n; ++i, p += kBytes) {
-        PrefetchWeights(p, kBytes);
+        segments.Fetch(p);
         Dot::Run(tokens, block(p), decoded[i], x + c + i, x_stride, sums);
       }
     }
@@ -414,7 +467,7 @@ HWY_INLINE void MatvecChunks(Tokens tokens, const uint8_t* HWY_RESTRICT p,
     using Codes = typename F::Codes;
     auto decoded = Dot::Machine::type::Decode(Codes(), block(p));
     for (size_t c = 0; c < count; ++c, p += kBytes) {
-      PrefetchWeights(p, kBytes);
+      segments.Fetch(p);
       // Behind the last chunk is nothing to decode: it itself, again.
       const size_t next = c + 1 < count ? kBytes : 0;
       const auto ahead = Dot::Machine::type::Decode(Codes(), block(p + next));
@@ -423,90 +476,113 @@ HWY_INLINE void MatvecChunks(Tokens tokens, const uint8_t* HWY_RESTRICT p,
     }
   } else {
     for (size_t c = 0; c < count; ++c, p += kBytes) {
-      PrefetchWeights(p, kBytes);
+      segments.Fetch(p);
       Dot::Run(tokens, block(p), block(p), x + c, x_stride, sums);
     }
   }
 }
 
-// A row times tokens [0, sizeof...(kT)) of x.
+// Chunks [begin, end) of a row times tokens [0, sizeof...(kT)) of x, where end
+// may be beyond the row.
 template <class F, size_t... kT>
-HWY_INLINE void MatvecRow(std::index_sequence<kT...> tokens,
-                          const uint8_t* HWY_RESTRICT row, size_t cols,
-                          const Int8RowChunk* HWY_RESTRICT x,
-                          float* HWY_RESTRICT out, size_t out_stride) {
+HWY_INLINE void MatvecChunks(std::index_sequence<kT...> tokens,
+                             const uint8_t* HWY_RESTRICT row, size_t cols,
+                             size_t begin, const Segments<F>& segments,
+                             const Int8RowChunk* HWY_RESTRICT x,
+                             typename ChunkDot<F>::Sums* HWY_RESTRICT sums) {
   using Dot = ChunkDot<F>;
   using Block = typename F::Block;
-  constexpr size_t kBytes = kChunk / F::kBlock * sizeof(Block);
-  const typename Dot::DF df;
+  constexpr size_t kBytes = Segments<F>::kChunkBytes;
   const size_t chunks = ChunksOf(cols);
-  typename Dot::Sums sums[sizeof...(kT)];
-  const uint8_t* HWY_RESTRICT p = row + F::kRowHeader;
-  const size_t whole = cols / kChunk;
-  MatvecChunks<F>(tokens, p, whole, x, chunks, sums);
+  const size_t end = begin + segments.chunks;
+  const size_t whole = HWY_MIN(end, cols / kChunk) - begin;
+  const uint8_t* HWY_RESTRICT p = row + F::kRowHeader + begin * kBytes;
+  MatvecWhole<F>(tokens, p, whole, segments, x + begin, chunks, sums);
   if constexpr (F::kBlock < kChunk) {
     const size_t left = cols % kChunk / F::kBlock * sizeof(Block);
-    if (left != 0) {  // missing blocks: zeros, as their activations are
+    if (left != 0 && end >= chunks) {
+      // Missing blocks: zeros, as their activations are.
       HWY_ALIGN uint8_t tail[kBytes] = {};
       memcpy(tail, p + whole * kBytes, left);
       const auto* block = reinterpret_cast<const Block*>(tail);
-      Dot::Run(tokens, block, block, x + whole, chunks, sums);
+      Dot::Run(tokens, block, block, x + chunks - 1, chunks, sums);
     }
   }
-  const float factor = F::kFactor * formats::Reader<F>::RowScale(row);
-  ((out[kT * out_stride] = hn::ReduceSum(df, Dot::Total(sums[kT])) * factor),
-   ...);
 }
 
-// Rows [begin, end) times tokens [t, t + kCount): all of them in one function,
-// since constants take long to load (AVX3_SPR, 4096 columns: 4 to 8 %).
-template <class F, size_t kCount>
-HWY_NOINLINE void MatvecSomeTokens(const MatvecArgs& args, size_t begin,
+// Rows [begin, end) times tokens [t, t + sizeof...(kT)): all of them in one
+// function, since constants take long to load (AVX3_SPR, 4096 columns: 4 to 8
+// %).
+template <class F, size_t... kT>
+HWY_NOINLINE void MatvecSomeTokens(std::index_sequence<kT...> tokens,
+                                   const MatvecArgs& args, size_t begin,
                                    size_t end, size_t t) {
-  for (size_t r = begin; r < end; ++r) {
-    MatvecRow<F>(std::make_index_sequence<kCount>(),
-                 args.weights + r * args.stride_bytes, args.cols,
-                 args.x + t * ChunksOf(args.cols),
-                 args.y + t * args.y_stride + r, args.y_stride);
+  using Dot = ChunkDot<F>;
+  using Sums = typename Dot::Sums;
+  constexpr size_t kCount = sizeof...(kT);
+  const size_t chunks = ChunksOf(args.cols);
+  const Segments<F> segments(args, kCount);
+  typename Dot::SavedSums saved[kSegmentRows][kCount];
+  for (size_t r0 = begin; r0 < end; r0 += kSegmentRows) {
+    const size_t rows = HWY_MIN(kSegmentRows, end - r0);
+    for (size_t c = 0; c < chunks; c += segments.chunks) {
+      for (size_t r = 0; r < rows; ++r) {
+        const uint8_t* row = args.weights + (r0 + r) * args.stride_bytes;
+        Sums sums[] = {c == 0 ? Sums() : Sums(saved[r][kT])...};
+        MatvecChunks<F>(tokens, row, args.cols, c, segments,
+                        args.x + t * chunks, sums);
+        if (c + segments.chunks < chunks) {
+          (sums[kT].Save(saved[r][kT]), ...);
+        } else {
+          const float factor = F::kFactor * formats::Reader<F>::RowScale(row);
+          float* HWY_RESTRICT out = args.y + t * args.y_stride + r0 + r;
+          ((out[kT * args.y_stride] =
+                hn::ReduceSum(typename Dot::DF(), Dot::Total(sums[kT])) *
+                factor),
+           ...);
+        }
+      }
+    }
   }
 }
 
-// Tokens that meet a row's codes at a time. Every count up to eight where there
-// are registers for it: up to six, eight tokens were decoded twice and slower
-// than six (AVX3_SPR, Q8_0: 128 after 141 GFLOPS, now 162). Targets that only
-// have to work get one: unrolled code took them most of the compile time.
+// The most tokens that meet a row's codes at a time. Decoding a row twice costs
+// more than sums that do not fit the registers: with up to six at a time, eight
+// tokens were slower than six (AVX3_SPR, Q8_0: 128 after 141 GFLOPS, now 162),
+// with up to eight nine were slower than eight (IQ2_KL: 200 after 253, now 262)
+// and with up to twelve thirteen than twelve (240 after 267, now 274). Targets
+// that only have to work get one: unrolled code took them most of the compile
+// time.
 inline constexpr size_t kMaxTokens = HWY_ARCH_X86 && HWY_TARGET > HWY_AVX2 ? 1
-                                     : kNativeU8I8                         ? 8
+                                     : kNativeU8I8                         ? 16
                                                                            : 4;
 
-// The same, for a count known at run time.
-template <class F, size_t kCount>
+// The same, for a count known at run time, at most kMost.
+template <class F, size_t kMost>
 HWY_INLINE void MatvecTokens(const MatvecArgs& args, size_t begin, size_t end,
                              size_t t, size_t count) {
-  if constexpr (kCount > 0) {
-    if (count < kCount) {
-      return MatvecTokens<F, kCount - 1>(args, begin, end, t, count);
+  if constexpr (kMost > 0) {
+    if (count < kMost) {
+      return MatvecTokens<F, kMost - 1>(args, begin, end, t, count);
     }
-    MatvecSomeTokens<F, kCount>(args, begin, end, t);
+    MatvecSomeTokens<F>(std::make_index_sequence<kMost>(), args, begin, end, t);
   }
 }
 
-// Every row meets all tokens while it is in L1. However many meet it at a time,
-// they add in the same order: a token's results do not depend on its company.
-template <class F>
+// Rows meet all tokens, kMost at a time, while they are in L1. However many
+// meet a row at a time, they add in the same order: a token's results do not
+// depend on its company.
+template <class F, size_t kMost = kMaxTokens>
 void MatvecRows(const MatvecArgs& args) {
-  if (args.tokens <= kMaxTokens) {
-    return MatvecTokens<F, kMaxTokens>(args, 0, args.rows, 0, args.tokens);
-  }
-  for (size_t r = 0; r < args.rows; ++r) {
-    for (size_t t = 0; t < args.tokens;) {
-      const size_t left = args.tokens - t;
-      // Two equal parts rather than a full one and a small one.
-      const size_t count = left > kMaxTokens && left < 2 * kMaxTokens
-                               ? (left + 1) / 2
-                               : HWY_MIN(left, kMaxTokens);
-      MatvecTokens<F, kMaxTokens>(args, r, r + 1, t, count);
-      t += count;
+  const size_t parts = (args.tokens + kMost - 1) / kMost;
+  const size_t step = parts == 1 ? args.rows : kSegmentRows;
+  for (size_t r = 0; r < args.rows; r += step) {
+    const size_t end = HWY_MIN(r + step, args.rows);
+    for (size_t part = 0; part < parts; ++part) {
+      // Equal parts rather than full ones and a small one.
+      const size_t t = part * args.tokens / parts;
+      const size_t next = (part + 1) * args.tokens / parts;
+      MatvecTokens<F, kMost>(args, r, end, t, next - t);
     }
   }
 }
