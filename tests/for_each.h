@@ -5,6 +5,7 @@
 #define NIBBLE_TESTS_FOR_EACH_H_
 
 #include <catch2/catch_test_macros.hpp>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -24,12 +25,23 @@ struct FormatCase {
   const char* file;  // "q4_k"
 };
 
+// Where every format would take too long, NIBBLE_TEST_FORMATS names some by
+// their symbols: "Q4_0,IQ2_KL". Unset: all.
+inline bool IsTested(const std::string& symbol) {
+  const char* some = std::getenv("NIBBLE_TEST_FORMATS");
+  if (some == nullptr) return true;
+  return ("," + std::string(some) + ",").find("," + symbol + ",") !=
+         std::string::npos;
+}
+
 // Calls body(FormatCase<F>) for every format, each in a section of its own.
 template <class Body>
 void ForEachFormat(const Body& body) {
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
-  DYNAMIC_SECTION(#symbol) {                                     \
-    body(FormatCase<formats::symbol>{Type::k##symbol, #file});   \
+  if (IsTested(#symbol)) {                                       \
+    DYNAMIC_SECTION(#symbol) {                                   \
+      body(FormatCase<formats::symbol>{Type::k##symbol, #file}); \
+    }                                                            \
   }
 #include "nibble/formats/enabled.def"
 #undef NIBBLE_FORMAT
