@@ -8,6 +8,8 @@
 #define NIBBLE_SIMD_DOT_INL_H_
 #endif
 
+#include <cstdint>
+
 #include "hwy/highway.h"
 #include "nibble/simd/panel.h"
 
@@ -252,12 +254,66 @@ HWY_INLINE hn::Vec<D32> Dot4All(D32 d32, const V8 (&codes)[kCount],
   }
 }
 
-// Signs of the elements of a vector, one bit each at `bits`, in the form
-// WithSigns likes best: a mask, or bytes of 1 / -1 (x86 has an instruction that
-// multiplies by those) or 0 / -1.
+// ---- Sums of the four bytes of every 32-bit lane, at most 63 each.
+
+// AVX-512 has sums of absolute differences of four bytes.
+inline constexpr bool kQuadSads = HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3;
+
+// Where in sixteen bytes QuadSums has the sum of 32-bit lane `lane` of q`i`,
+// for vectors of kN bytes.
+template <size_t kN>
+constexpr size_t QuadSumAt(size_t lane, size_t i) {
+  return kQuadSads && kN == 64 ? i / 2 * 8 + 2 * lane + i % 2 : 4 * i + lane;
+}
+
+// By sums of pairs of bytes, up to 127 each.
+template <class D8, class V8>
+HWY_INLINE V8 PairedQuadSums(D8 d8, V8 q0, V8 q1, V8 q2, V8 q3) {
+  const hn::Repartition<int16_t, D8> d16;
+  const auto pairs = [&](V8 v) HWY_ATTR {
+    return hn::SatWidenMulPairwiseAdd(
+        d16, v, hn::Set(hn::RebindToSigned<D8>(), int8_t{1}));
+  };
+  const auto low = hn::ReorderDemote2To(d8, pairs(q0), pairs(q1));
+  const auto high = hn::ReorderDemote2To(d8, pairs(q2), pairs(q3));
+  return hn::ReorderDemote2To(d8, pairs(low), pairs(high));
+}
+
+#if NIBBLE_NEON
+template <class D8, class V8>
+HWY_INLINE V8 QuadSums(D8, V8 q0, V8 q1, V8 q2, V8 q3) {
+  return V8{vpaddq_u8(vpaddq_u8(q0.raw, q1.raw), vpaddq_u8(q2.raw, q3.raw))};
+}
+#elif HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+template <class D8, class V8>
+HWY_INLINE V8 QuadSums(D8 d8, V8 q0, V8 q1, V8 q2, V8 q3) {
+  if constexpr (HWY_MAX_LANES_D(D8) == 64) {
+    const hn::Repartition<int16_t, D8> d16;
+    const __m512i zero = _mm512_setzero_si512();
+    // A number would be moved to the mask register every time.
+    const __mmask32 odd = _mm512_movepi16_mask(_mm512_set1_epi32(INT32_MIN));
+    const auto two = [&](V8 a, V8 b) HWY_ATTR {
+      const __m512i even = _mm512_dbsad_epu8(a.raw, zero, 0);
+      return hn::Vec<decltype(d16)>{
+          _mm512_mask_dbsad_epu8(even, odd, b.raw, zero, 0)};
+    };
+    return hn::ReorderDemote2To(d8, two(q0, q1), two(q2, q3));
+  } else {
+    return PairedQuadSums(d8, q0, q1, q2, q3);
+  }
+}
+#else
+template <class D8, class V8>
+HWY_INLINE V8 QuadSums(D8 d8, V8 q0, V8 q1, V8 q2, V8 q3) {
+  return PairedQuadSums(d8, q0, q1, q2, q3);
+}
+#endif
+
+// Signs of the elements of a vector in the form WithSigns likes best: a mask,
+// or bytes of 1 / -1 (x86 has an instruction that multiplies by those) or 0 /
+// -1.
 template <class DI8>
-HWY_INLINE auto LoadSigns(DI8 d, const uint8_t* HWY_RESTRICT bits) {
-  const auto negative = hn::LoadMaskBits(d, bits);
+HWY_INLINE auto SignsOf(DI8 d, hn::Mask<DI8> negative) {
   if constexpr (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) {
     return negative;
   } else if constexpr (HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3) {
@@ -265,6 +321,12 @@ HWY_INLINE auto LoadSigns(DI8 d, const uint8_t* HWY_RESTRICT bits) {
   } else {
     return hn::VecFromMask(d, negative);
   }
+}
+
+// One bit each at `bits`.
+template <class DI8>
+HWY_INLINE auto LoadSigns(DI8 d, const uint8_t* HWY_RESTRICT bits) {
+  return SignsOf(d, hn::LoadMaskBits(d, bits));
 }
 
 // y, negated where the sign is set.

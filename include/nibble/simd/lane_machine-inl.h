@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The SIMD machine in LaneOrder, for codes that come in groups: grids, pairs,
-// ternary digits. Eight lanes of 64 bits, each with weights of its
-// own sub-block of 32; numbers of the whole chunk are computed once and
-// shuffled to the lanes of a vector.
+// ternary digits. Eight lanes of 64 bits, each with weights of its own
+// sub-block of 32; numbers of the whole chunk are computed once and shuffled to
+// the lanes of a vector.
 //
 // For targets with VBMI, VNNI, GFNI and BITALG in vectors of 64 bytes. Matvec
 // from memory there, one core of Emerald Rapids, Gweights/s: IQ2_XXS 19.7 ->

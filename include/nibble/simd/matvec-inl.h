@@ -341,7 +341,7 @@ struct ChunkDot {
     if constexpr (kHasSigns && Machine::kLanes) {
       return LaneSigns(typename F::Signs(), x);
     } else if constexpr (kHasSigns) {
-      return SignBits(typename F::Signs(), x, buffer);
+      return OrderedSigns(Order(), typename F::Signs(), x, buffer);
     } else {
       return 0;
     }
@@ -352,7 +352,7 @@ struct ChunkDot {
       return LaneSignMask(Order(), hwy::SizeTag<kJ>(), typename F::Signs(),
                           signs);
     } else if constexpr (kHasSigns) {
-      return LoadSigns(DI8(), signs + kJ * kN / 8);
+      return SignsAt<kJ * kN>(DI8(), Order(), typename F::Signs(), signs);
     } else {
       return 0;
     }
@@ -473,6 +473,13 @@ HWY_INLINE void MatvecWhole(Tokens tokens, const uint8_t* HWY_RESTRICT p,
       const auto ahead = Dot::Machine::type::Decode(Codes(), block(p + next));
       Dot::Run(tokens, block(p), decoded, x + c, x_stride, sums);
       decoded = ahead;
+    }
+  } else if constexpr (Dot::kSource == CodeSource::kDecoded) {
+    for (size_t c = 0; c < count; ++c, p += kBytes) {
+      PrefetchWeights(p, kBytes);
+      const auto decoded =
+          Dot::Machine::type::Decode(typename F::Codes(), block(p));
+      Dot::Run(tokens, block(p), decoded, x + c, x_stride, sums);
     }
   } else {
     for (size_t c = 0; c < count; ++c, p += kBytes) {

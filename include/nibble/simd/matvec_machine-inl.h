@@ -21,7 +21,15 @@
 namespace nibble {
 namespace HWY_NAMESPACE {
 
-enum class MachineKind { kSimd, kLanes64, kTrellis, kLanes32, kPairs, kDigits };
+enum class MachineKind {
+  kSimd,
+  kSeeds,
+  kLanes64,
+  kTrellis,
+  kLanes32,
+  kPairs,
+  kDigits
+};
 template <class Codes>
 inline constexpr bool kIsTrellis = false;
 template <int kGroup, class Index, bool kMagnitude>
@@ -31,6 +39,7 @@ template <class Codes>
 inline constexpr MachineKind kMachineKind =
     NIBBLE_LANE_ORDER != 0 && kWantsLanes<Codes>
         ? (kIsTrellis<Codes> ? MachineKind::kTrellis : MachineKind::kLanes64)
+    : kIsTrellis<Codes>    ? MachineKind::kSeeds
     : kWantsLanes32<Codes> ? MachineKind::kLanes32
     : kWantsPairs<Codes>   ? MachineKind::kPairs
     : kWantsDigits<Codes>  ? MachineKind::kDigits
@@ -38,9 +47,10 @@ inline constexpr MachineKind kMachineKind =
 
 // What a machine evaluates codes from.
 enum class CodeSource {
-  kBlock,  // the block
-  kAhead,  // what it has decoded of it, one chunk ahead
-  kSpan,   // what it has stored of several chunks
+  kBlock,    // the block
+  kDecoded,  // what it has decoded of it
+  kAhead,    // the same, one chunk ahead
+  kSpan,     // what it has stored of several chunks
 };
 
 // The machine and the element order that matvec takes on this target; whether
@@ -53,6 +63,16 @@ struct MatvecMachine {
   using type = Simd<hn::ScalableTag<uint8_t>, Order>;
   template <class Block>
   using Decoded = const Block* HWY_RESTRICT;
+};
+template <int kGroup, class Index, bool kMagnitude>
+struct MatvecMachine<formats::Trellis<kGroup, Index, kMagnitude>,
+                     MachineKind::kSeeds> {
+  static constexpr bool kLanes = false;
+  static constexpr CodeSource kSource = CodeSource::kDecoded;
+  using Order = QuadOrder<kGroup>;
+  using type = Simd<hn::ScalableTag<uint8_t>, Order>;
+  template <class Block>
+  using Decoded = ChunkSeeds<kGroup>;
 };
 #if NIBBLE_LANE_ORDER
 template <class Codes>

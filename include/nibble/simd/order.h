@@ -58,11 +58,25 @@ struct LaneOrder {
   }
 };
 
-// Seeds of trellis codes in 32-bit lanes, two of a sub-block side by side, with
-// the same places of their groups in a vector: sums of the bytes of a product
-// of the first and the second seed's lane, of one place and the next, and with
-// two places more the next eight bytes (simd/trellis_machine-inl.h). Every lane
-// of a vector of sums is of the same sub-block in all vectors of a chunk.
+// Seeds of trellis codes in 32-bit lanes, four of a sub-block in sixteen bytes,
+// and four places of their groups one after the other: place 0 of all four,
+// then place 1. So sums of pairs of bytes leave weights (simd/machine-inl.h).
+template <int kGroup>
+struct QuadOrder {
+  static_assert(kGroup == 4 || kGroup == 8, "weights of a seed");
+  static constexpr uint16_t kId = 32 + kGroup;
+  static constexpr size_t Logical(size_t pos) {
+    const size_t seed = pos % 4, place = pos % 16 / 4, half = pos % 32 / 16;
+    return pos / 32 * 32 +
+           (kGroup == 8 ? 8 * seed + 4 * half : 4 * seed + 16 * half) + place;
+  }
+};
+
+// Seeds of trellis codes in 32-bit lanes with VBMI: two lanes for each
+// sub-block of a chunk. Of sixteen bytes the first eight are places 0 and 1 of
+// four lanes, lane by lane, the others places 2 and 3, as sums of absolute
+// differences leave them (simd/trellis_machine-inl.h). All vectors of a chunk
+// have the same sub-block in a lane.
 template <int kGroup>
 struct TrellisOrder {
   static_assert(kGroup == 4 || kGroup == 8, "weights of a seed");
@@ -195,6 +209,10 @@ template <class E>
 struct OrderOf<formats::Signed<E>> : OrderOf<E> {};
 template <class E>
 struct OrderOf<formats::Gray<E>> : OrderOf<E> {};
+template <int kGroup, class Index, bool kMagnitude>
+struct OrderOf<formats::Trellis<kGroup, Index, kMagnitude>> {
+  using type = QuadOrder<kGroup>;
+};
 
 // Another one that some targets take, of the type's own.
 template <class E>

@@ -123,7 +123,6 @@ struct TrellisMachine {
   using D64 = hn::Repartition<uint64_t, D8>;
   using V = hn::Vec<D8>;
   using V16 = hn::Vec<D16>;
-  using VI16 = hn::Vec<DI16>;
   using V32 = hn::Vec<D32>;
   using T = formats::TrellisGenerator;
   static_assert(HWY_MAX_LANES_D(D8) == 64, "eight sub-blocks in a vector");
@@ -161,11 +160,12 @@ struct TrellisMachine {
     using Lanes = SeedLanes<kGroup, 0, formats::Width<Index>::value>;
     constexpr size_t kVector = Order::SeedVector(kJ);
     const V32 seeds = Seeds<kVector % 2, Lanes>(decoded.words[kVector / 2]);
-    const V sums = hn::ReorderDemote2To(
-        D8(), TwoSums(Quads<kFirst>(seeds), Quads<kFirst + 1>(seeds)),
-        TwoSums(Quads<kFirst + 2>(seeds), Quads<kFirst + 3>(seeds)));
+    const V sums =
+        QuadSums(D8(), Quads<kFirst>(seeds), Quads<kFirst + 1>(seeds),
+                 Quads<kFirst + 2>(seeds), Quads<kFirst + 3>(seeds));
     if constexpr (kBias) {
-      static_assert(kBiasOf<formats::Trellis<kGroup, Index>> == T::kZero, "");
+      static_assert(kBiasOf<formats::Trellis<kGroup, Index>> == T::kZero,
+                    "the sums as they are");
       return sums;
     } else {
       static_assert(kMagnitude, "signed codes have a bias here");
@@ -292,14 +292,6 @@ struct TrellisMachine {
     asm("" : "+r"(power));
     const auto grown = hn::Mul(seeds, hn::Set(d32, *power));
     return hn::BitCast(D8(), hn::And(grown, hn::Set(d32, T::kMask)));
-  }
-  // The sums of the quads of a in even, those of b in odd 16-bit lanes.
-  static HWY_INLINE VI16 TwoSums(V a, V b) {
-    const __m512i zero = _mm512_setzero_si512();
-    const __m512i even = _mm512_dbsad_epu8(a.raw, zero, 0);
-    // A number would be moved to the mask register every time.
-    const __mmask32 odd = _mm512_movepi16_mask(_mm512_set1_epi32(INT32_MIN));
-    return VI16{_mm512_mask_dbsad_epu8(even, odd, b.raw, zero, 0)};
   }
 };
 
