@@ -476,7 +476,7 @@ HWY_INLINE void MatvecWhole(Tokens tokens, const uint8_t* HWY_RESTRICT p,
     }
   } else if constexpr (Dot::kSource == CodeSource::kDecoded) {
     for (size_t c = 0; c < count; ++c, p += kBytes) {
-      PrefetchWeights(p, kBytes);
+      segments.Fetch(p);
       const auto decoded =
           Dot::Machine::type::Decode(typename F::Codes(), block(p));
       Dot::Run(tokens, block(p), decoded, x + c, x_stride, sums);
