@@ -95,25 +95,30 @@ constexpr size_t PanelsFrom() {
   }
 }
 
-// Tiles. Levels that are looked up unpack fastest.
+// Tiles. Levels that are looked up unpack fastest, and panels are slow where
+// they have mins, fast where they hold products.
 template <class F>
 constexpr size_t TilesFrom() {
   using Codes = typename F::Codes;
   constexpr bool kMins = formats::kIsPresent<typename F::MinCodes>;
+  constexpr bool kShifts = formats::kIsPresent<typename F::ShiftCodes>;
+  constexpr bool kPer16 = F::kSub < 32;
   if constexpr (!kNativeU8I8) {
     return SIZE_MAX;
   } else if constexpr (kPairs<Codes>) {
     return 22;
   } else if constexpr (kPoints<Codes> || kTrellis<Codes>) {
     return 28;
-  } else if constexpr (LevelTable<Codes>::kHas) {
-    const bool shifts =
-        F::kSub >= 32 && formats::kIsPresent<typename F::ShiftCodes>;
-    return kMins && ChunkDot<F>::Leaders() > 2 ? 9 : shifts ? 11 : 10;
+  } else if constexpr (!LevelTable<Codes>::kHas) {
+    return !kPer16 && !kMins && formats::Width<Codes>::value < 8 ? 28 : 14;
+  } else if constexpr (kMins) {
+    return ChunkDot<F>::Leaders() > 2 ? 9 : 10;
+  } else if constexpr (LevelProducts<F>::kFit) {
+    return 15;
+  } else if constexpr (kPer16 && formats::ScaleOf<F>::type::kCoded) {
+    return 12;
   } else {
-    const bool panels_are_fast =
-        F::kSub >= 32 && !kMins && formats::Width<Codes>::value < 8;
-    return panels_are_fast ? 28 : 14;
+    return kShifts && !kPer16 ? 11 : 10;
   }
 }
 
