@@ -1081,6 +1081,45 @@ HWY_INLINE const uint8_t* SignBits(formats::FreeSigns<formats::BitPlanes<kM>>,
   return buffer;
 }
 
+// The 32-bit words at bit kFirst of consecutive records of 4 or 8 bytes.
+template <int kFirst, int kRecord, class D32>
+HWY_INLINE hn::Vec<D32> RecordWords(D32 d32, const uint8_t* HWY_RESTRICT p) {
+  if constexpr (kRecord == 4) {
+    static_assert(kFirst == 0, "the word is the record");
+    return hn::BitCast(d32, hn::LoadU(hn::Repartition<uint8_t, D32>(), p));
+  } else {
+    static_assert(kRecord == 8, "two words in a record");
+    const hn::Rebind<uint64_t, D32> d64;
+    const hn::Repartition<uint8_t, decltype(d64)> d8;
+    const auto records = hn::BitCast(d64, hn::LoadU(d8, p));
+    return hn::TruncateTo(d32, hn::ShiftRight<kFirst>(records));
+  }
+}
+
+// Four times seven bits in a 32-bit word of every record.
+template <int kFirst, int kRecord, auto kM, class X>
+HWY_INLINE const uint8_t* SignBits(
+    formats::ParitySigns<formats::RecordField<7, kFirst, 4, 7, kRecord, kM>>,
+    const X* HWY_RESTRICT x, uint8_t* HWY_RESTRICT buffer) {
+  static_assert(kFirst % 32 == 0 && kRecord % 4 == 0, "one word per record");
+  constexpr size_t kRecords = formats::MemberBytes(kM) / kRecord;
+  constexpr size_t kAtOnce =
+      kRecord == 8 ? HWY_MAX_LANES_D(hn::ScalableTag<uint64_t>) : kRecords;
+  const hn::CappedTag<uint32_t, HWY_MIN(kAtOnce, kRecords)> d32;
+  const auto byte = [&](auto v, int i) HWY_ATTR {
+    return hn::And(v, hn::Set(d32, 127u << (8 * i)));
+  };
+  for (size_t r = 0; r < kRecords; r += hn::Lanes(d32)) {
+    const auto w = RecordWords<kFirst, kRecord>(d32, (x->*kM) + r * kRecord);
+    const auto seven = hn::Or(
+        hn::Or(byte(w, 0), byte(hn::ShiftLeft<1>(w), 1)),
+        hn::Or(byte(hn::ShiftLeft<2>(w), 2), byte(hn::ShiftLeft<3>(w), 3)));
+    const auto all = hn::Or(seven, EighthSigns(d32, seven, 0x01010101u));
+    hn::StoreU(all, d32, reinterpret_cast<uint32_t*>(buffer) + r);
+  }
+  return buffer;
+}
+
 // Signs of a chunk for an order, and of the vector at kPos: bits by position,
 // or what is less work.
 template <class Order, class Node, class X>
@@ -1139,45 +1178,6 @@ HWY_INLINE auto SignsAt(DI8 d, QuadOrder<8>,
                 hn::Combine(du, hn::Set(dh, static_cast<uint8_t>(2 * kBit)),
                             hn::Set(dh, kBit)));
   }
-}
-
-// The 32-bit words at bit kFirst of consecutive records of 4 or 8 bytes.
-template <int kFirst, int kRecord, class D32>
-HWY_INLINE hn::Vec<D32> RecordWords(D32 d32, const uint8_t* HWY_RESTRICT p) {
-  if constexpr (kRecord == 4) {
-    static_assert(kFirst == 0, "the word is the record");
-    return hn::BitCast(d32, hn::LoadU(hn::Repartition<uint8_t, D32>(), p));
-  } else {
-    static_assert(kRecord == 8, "two words in a record");
-    const hn::Rebind<uint64_t, D32> d64;
-    const hn::Repartition<uint8_t, decltype(d64)> d8;
-    const auto records = hn::BitCast(d64, hn::LoadU(d8, p));
-    return hn::TruncateTo(d32, hn::ShiftRight<kFirst>(records));
-  }
-}
-
-// Four times seven bits in a 32-bit word of every record.
-template <int kFirst, int kRecord, auto kM, class X>
-HWY_INLINE const uint8_t* SignBits(
-    formats::ParitySigns<formats::RecordField<7, kFirst, 4, 7, kRecord, kM>>,
-    const X* HWY_RESTRICT x, uint8_t* HWY_RESTRICT buffer) {
-  static_assert(kFirst % 32 == 0 && kRecord % 4 == 0, "one word per record");
-  constexpr size_t kRecords = formats::MemberBytes(kM) / kRecord;
-  constexpr size_t kAtOnce =
-      kRecord == 8 ? HWY_MAX_LANES_D(hn::ScalableTag<uint64_t>) : kRecords;
-  const hn::CappedTag<uint32_t, HWY_MIN(kAtOnce, kRecords)> d32;
-  const auto byte = [&](auto v, int i) HWY_ATTR {
-    return hn::And(v, hn::Set(d32, 127u << (8 * i)));
-  };
-  for (size_t r = 0; r < kRecords; r += hn::Lanes(d32)) {
-    const auto w = RecordWords<kFirst, kRecord>(d32, (x->*kM) + r * kRecord);
-    const auto seven = hn::Or(
-        hn::Or(byte(w, 0), byte(hn::ShiftLeft<1>(w), 1)),
-        hn::Or(byte(hn::ShiftLeft<2>(w), 2), byte(hn::ShiftLeft<3>(w), 3)));
-    const auto all = hn::Or(seven, EighthSigns(d32, seven, 0x01010101u));
-    hn::StoreU(all, d32, reinterpret_cast<uint32_t*>(buffer) + r);
-  }
-  return buffer;
 }
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)
