@@ -88,8 +88,8 @@ class Product {
   void Run(const ConstMatrix& weights) {
     PackedActivations packed;
     Require(PackActivations(layout_, x_, packed_memory_.data(), &packed));
-    Require(Matmul(weights, packed,
-                   FloatMatrix(y_, tokens_, weights.rows), options_));
+    Require(Matmul(weights, packed, FloatMatrix(y_, tokens_, weights.rows),
+                   options_));
   }
 
   // sqrt(sum (y - exact)^2 / sum exact^2) over sampled rows and tokens.
