@@ -25,11 +25,6 @@ template <class Grid, class Index>
 inline constexpr bool kPoints<formats::GridPoints<Grid, Index>> = true;
 template <class A, class B>
 inline constexpr bool kPoints<formats::Or<A, B>> = kPoints<A> || kPoints<B>;
-template <class E>
-inline constexpr bool kTrellis = false;
-template <int kGroup, class Index, bool kMagnitude>
-inline constexpr bool kTrellis<formats::Trellis<kGroup, Index, kMagnitude>> =
-    true;
 // Small enough for registers, where matvec looks them up but panels do not.
 template <class E>
 inline constexpr bool kPairs = false;
@@ -66,11 +61,11 @@ inline constexpr bool kPairs<formats::Base3<Layout, kM>> = true;
 //          tiles    88   116   129   146   159   176   201   232   267   378
 //
 // Panels. Without VNNI matvec meets four tokens at a time, and panels win from
-// five on; with dot products of Arm from four on, counted in instructions (Q4_0,
-// 4 tokens, per weight and token: matvec 0.33, panels 0.28 with sdot and 0.24
-// with i8mm). With VNNI matvec slows down where more than two vectors of integer
-// products per chunk are scaled, panels where codes are wide, looked up or
-// generated, where scales are per 16 or coded and where there are mins.
+// five on; with dot products of Arm from four on, counted in instructions
+// (Q4_0, 4 tokens, per weight and token: matvec 0.33, panels 0.28 with sdot and
+// 0.24 with i8mm). With VNNI matvec slows down where more than two vectors of
+// integer products per chunk are scaled, panels where codes are wide, looked up
+// or generated, where scales are per 16 or coded and where there are mins.
 template <class F>
 constexpr size_t PanelsFrom() {
   using Codes = typename F::Codes;
@@ -78,7 +73,7 @@ constexpr size_t PanelsFrom() {
   constexpr bool kPer16 = F::kSub < 32;
   if constexpr (!kNativeU8I8) {
     return kNativeI8I8 ? 4 : 5;
-  } else if constexpr (kPairs<Codes> || kTrellis<Codes>) {
+  } else if constexpr (kPairs<Codes> || formats::TrellisOf<Codes>::kIsTrellis) {
     return 17;
   } else if constexpr (kPoints<Codes>) {
     return kPer16 ? 11 : 12;
@@ -107,7 +102,8 @@ constexpr size_t TilesFrom() {
     return SIZE_MAX;
   } else if constexpr (kPairs<Codes>) {
     return 22;
-  } else if constexpr (kPoints<Codes> || kTrellis<Codes>) {
+  } else if constexpr (kPoints<Codes> ||
+                       formats::TrellisOf<Codes>::kIsTrellis) {
     return 28;
   } else if constexpr (!LevelTable<Codes>::kHas) {
     return !kPer16 && !kMins && formats::Width<Codes>::value < 8 ? 28 : 14;

@@ -30,16 +30,11 @@ enum class MachineKind {
   kPairs,
   kDigits
 };
-template <class Codes>
-inline constexpr bool kIsTrellis = false;
-template <int kGroup, class Index, bool kMagnitude>
-inline constexpr bool kIsTrellis<formats::Trellis<kGroup, Index, kMagnitude>> =
-    true;
-template <class Codes>
+template <class Codes, bool kIsTrellis = formats::TrellisOf<Codes>::kIsTrellis>
 inline constexpr MachineKind kMachineKind =
     NIBBLE_LANE_ORDER != 0 && kWantsLanes<Codes>
-        ? (kIsTrellis<Codes> ? MachineKind::kTrellis : MachineKind::kLanes64)
-    : kIsTrellis<Codes>    ? MachineKind::kSeeds
+        ? (kIsTrellis ? MachineKind::kTrellis : MachineKind::kLanes64)
+    : kIsTrellis           ? MachineKind::kSeeds
     : kWantsLanes32<Codes> ? MachineKind::kLanes32
     : kWantsPairs<Codes>   ? MachineKind::kPairs
     : kWantsDigits<Codes>  ? MachineKind::kDigits
@@ -53,17 +48,24 @@ enum class CodeSource {
   kSpan,     // what it has stored of several chunks
 };
 
-// The machine and the element order that matvec takes on this target; whether
+// A machine that evaluates codes from the block, its element order, and whether
 // signs come in lanes.
-template <class Codes, MachineKind = kMachineKind<Codes>>
-struct MatvecMachine {
-  static constexpr bool kLanes = false;
+template <class M, class O, bool kSignLanes = false>
+struct BlockMachine {
+  static constexpr bool kLanes = kSignLanes;
   static constexpr CodeSource kSource = CodeSource::kBlock;
-  using Order = typename OrderOf<Codes>::type;
-  using type = Simd<hn::ScalableTag<uint8_t>, Order>;
+  using Order = O;
+  using type = M;
   template <class Block>
   using Decoded = const Block* HWY_RESTRICT;
 };
+
+// What matvec takes on this target.
+template <class Codes, MachineKind = kMachineKind<Codes>>
+struct MatvecMachine
+    : BlockMachine<
+          Simd<hn::ScalableTag<uint8_t>, typename OrderOf<Codes>::type>,
+          typename OrderOf<Codes>::type> {};
 template <int kGroup, class Index, bool kMagnitude>
 struct MatvecMachine<formats::Trellis<kGroup, Index, kMagnitude>,
                      MachineKind::kSeeds> {
@@ -76,15 +78,10 @@ struct MatvecMachine<formats::Trellis<kGroup, Index, kMagnitude>,
 };
 #if NIBBLE_LANE_ORDER
 template <class Codes>
-struct MatvecMachine<Codes, MachineKind::kLanes64> {
-  static constexpr bool kLanes = true;
-  static constexpr CodeSource kSource = CodeSource::kBlock;
-  static constexpr bool kPlanes = kWantsPlanes<Codes>;
-  using Order = hwy::If<kPlanes, PlaneOrder<2>, LaneOrder>;
-  using type = hwy::If<kPlanes, PlaneMachine, LaneMachine>;
-  template <class Block>
-  using Decoded = const Block* HWY_RESTRICT;
-};
+struct MatvecMachine<Codes, MachineKind::kLanes64>
+    : hwy::If<kWantsPlanes<Codes>,
+              BlockMachine<PlaneMachine, PlaneOrder<2>, true>,
+              BlockMachine<LaneMachine, LaneOrder, true>> {};
 template <int kGroup, class Index, bool kMagnitude>
 struct MatvecMachine<formats::Trellis<kGroup, Index, kMagnitude>,
                      MachineKind::kTrellis> {
@@ -107,23 +104,11 @@ struct MatvecMachine<Codes, MachineKind::kLanes32> {
   using Decoded = Lane32Machine::Chunk<Codes, Block>;
 };
 template <class Codes>
-struct MatvecMachine<Codes, MachineKind::kPairs> {
-  static constexpr bool kLanes = false;
-  static constexpr CodeSource kSource = CodeSource::kBlock;
-  using Order = typename OtherOrderOf<Codes>::type;
-  using type = PairMachine;
-  template <class Block>
-  using Decoded = const Block* HWY_RESTRICT;
-};
+struct MatvecMachine<Codes, MachineKind::kPairs>
+    : BlockMachine<PairMachine, typename OtherOrderOf<Codes>::type> {};
 template <class Codes>
-struct MatvecMachine<Codes, MachineKind::kDigits> {
-  static constexpr bool kLanes = false;
-  static constexpr CodeSource kSource = CodeSource::kBlock;
-  using Order = typename OtherOrderOf<Codes>::type;
-  using type = DigitMachine;
-  template <class Block>
-  using Decoded = const Block* HWY_RESTRICT;
-};
+struct MatvecMachine<Codes, MachineKind::kDigits>
+    : BlockMachine<DigitMachine, typename OtherOrderOf<Codes>::type> {};
 #endif
 
 // NOLINTNEXTLINE(google-readability-namespace-comments)
