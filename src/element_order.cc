@@ -18,8 +18,8 @@ constexpr PackedOrder OtherOrderOfFormat() {
 // Those that a target may choose, then the two of every format.
 constexpr PackedOrder kOrders[] = {
     PackedOrderOf<LogicalOrder>(),    PackedOrderOf<LaneOrder>(),
-    PackedOrderOf<PlaneOrder<2>>(),   PackedOrderOf<TrellisOrder<4>>(),
-    PackedOrderOf<TrellisOrder<8>>(),
+    PackedOrderOf<PlaneOrder<2>>(),   PackedOrderOf<PointOrder>(),
+    PackedOrderOf<TrellisOrder<4>>(), PackedOrderOf<TrellisOrder<8>>(),
 #define NIBBLE_FORMAT(symbol, file, name, id, fallback, summary) \
   OrderOfFormat<formats::symbol>(), OtherOrderOfFormat<formats::symbol>(),
 #include "nibble/formats/enabled.def"

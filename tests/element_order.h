@@ -20,6 +20,8 @@ size_t ElementAt(ActivationLayout layout, size_t position) {
       return LaneOrder::Logical(position);
     case PlaneOrder<2>::kId:
       return PlaneOrder<2>::Logical(position);
+    case PointOrder::kId:
+      return PointOrder::Logical(position);
     case TrellisOrder<4>::kId:
       return TrellisOrder<4>::Logical(position);
     case TrellisOrder<8>::kId:

@@ -56,6 +56,8 @@ inline constexpr bool kPairs<formats::Base3<Layout, kM>> = true;
 //   IQ3_S  matvec  163   176   179   183   186   194
 //          panels  125   153   165   176   185   205   224   237   273   316
 //          tiles    78   103   116   130   141   150   177   208   243   332
+//   IQ2_XS matvec  207   195   198   202   211   214   212   198
+//          panels                          175   184   205   228
 //   IQ2_KL matvec  233   259   260   259   262   265   273   267   258
 //          panels  140   165   175   182   194   215   229   243   278   315
 //          tiles    88   116   129   146   159   176   201   232   267   378
@@ -66,6 +68,7 @@ inline constexpr bool kPairs<formats::Base3<Layout, kM>> = true;
 // 0.24 with i8mm). With VNNI matvec slows down where more than two vectors of
 // integer products per chunk are scaled, panels where codes are wide, looked up
 // or generated, where scales are per 16 or coded and where there are mins.
+// Signs in the codes cost it nothing per token.
 template <class F>
 constexpr size_t PanelsFrom() {
   using Codes = typename F::Codes;
@@ -75,6 +78,8 @@ constexpr size_t PanelsFrom() {
     return kNativeI8I8 ? 4 : 5;
   } else if constexpr (kPairs<Codes> || formats::TrellisOf<Codes>::kIsTrellis) {
     return 17;
+  } else if constexpr (ChunkDot<F>::kSignsInCodes) {
+    return kPer16 ? 15 : 17;
   } else if constexpr (kPoints<Codes>) {
     return kPer16 ? 11 : 12;
   } else if constexpr (formats::ScaleOf<F>::type::kCoded) {

@@ -35,14 +35,13 @@ struct Dequantizer {
     hn::Store(Simd<D8>::template Eval<kE>(typename F::Codes(), x), D8(), codes);
     const hn::CappedTag<float, kStep> df;
     using DF = decltype(df);
-    using T = hwy::If<formats::IsSigned<typename F::Codes>::value, int8_t,
-                      uint8_t>;
+    using T =
+        hwy::If<formats::IsSigned<typename F::Codes>::value, int8_t, uint8_t>;
     const hn::RebindToSigned<DF> di;
     const hn::Rebind<T, DF> d8;
     const auto scale = hn::Set(df, sub.scale[s]);
     for (size_t i = 0; i < kStep; i += hn::Lanes(df)) {
-      const auto code =
-          hn::LoadU(d8, reinterpret_cast<const T*>(codes) + i);
+      const auto code = hn::LoadU(d8, reinterpret_cast<const T*>(codes) + i);
       auto level = hn::ConvertTo(df, hn::PromoteTo(di, code));
       if constexpr (F::kZero != 0 ||
                     formats::kIsPresent<typename F::ShiftCodes>) {
@@ -75,8 +74,7 @@ struct Dequantizer {
 
  private:
   template <class DF, class V>
-  static HWY_INLINE V NegateIfBit(DF df, V v,
-                                  const uint8_t* HWY_RESTRICT signs,
+  static HWY_INLINE V NegateIfBit(DF df, V v, const uint8_t* HWY_RESTRICT signs,
                                   size_t e) {
     constexpr size_t n = HWY_MAX_LANES_D(DF);
     // At most 16 lanes; a vector of 4 uses half a byte.

@@ -127,7 +127,7 @@ struct Lane32Machine {
   using D8 = hn::Full256<uint8_t>;
   using V = hn::Vec<D8>;
 
-  // What Eval takes instead of the block; kSpan of them are made at a time.
+  // What Eval takes instead of the block.
   template <class Codes, class X>
   struct Chunk;
   template <class Grid, class Index, class X>
@@ -146,6 +146,18 @@ struct Lane32Machine {
     HWY_INLINE void Prepare(const X* HWY_RESTRICT x) {
       points.Prepare(x);
       bits = GroupBytes32<E, kShift>(x);
+    }
+  };
+
+  // As many as are made at a time.
+  template <class Codes, class X>
+  struct Span {
+    using C = Chunk<Codes, X>;
+    static constexpr size_t kChunks = C::kSpan;
+    C chunk[kChunks];
+    // Those of `count` blocks from x on, at most kChunks.
+    HWY_INLINE void Prepare(const X* HWY_RESTRICT x, size_t count) {
+      for (size_t i = 0; i < count; ++i) chunk[i].Prepare(x + i);
     }
   };
 

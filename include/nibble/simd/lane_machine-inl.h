@@ -5,8 +5,8 @@
 // the lanes of a vector.
 //
 // For targets with VBMI, VNNI, GFNI and BITALG in vectors of 64 bytes. Matvec
-// from memory there, one core of Emerald Rapids, Gweights/s: IQ2_XXS 19.7 ->
-// 30, IQ2_KL 19.3 -> 38, IQ1_BN 16.8 -> 40.
+// from memory there, one core of Emerald Rapids, Gweights/s: IQ2_KL
+// 19.3 -> 38, IQ1_BN 16.8 -> 40.
 #if defined(NIBBLE_SIMD_LANE_MACHINE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_SIMD_LANE_MACHINE_INL_H_
 #undef NIBBLE_SIMD_LANE_MACHINE_INL_H_
@@ -198,10 +198,19 @@ struct LaneMachine {
   // the compiler computes once, and a shuffle.
   template <class Node, size_t kJ, size_t kBytes, int kAt = 0, class X>
   static HWY_INLINE V Numbers(const X* HWY_RESTRICT x) {
-    static constexpr LaneShuffle<kJ, kBytes> kShuffle;
     const V words =
         hn::BitCast(D8(), NumbersOf<From<0>, kAt>(DI16(), Node(), x));
-    return hn::TableLookupBytesOr0(words, hn::Load(D8(), kShuffle.index));
+    if constexpr (kBytes == 8 && kJ % 3 == 0) {
+      // The first and the last of four need not take the port of shuffles.
+      const D64 d64;
+      const auto four = hn::BitCast(d64, words);
+      return hn::BitCast(D8(),
+                         kJ == 0 ? hn::And(four, hn::Set(d64, uint64_t{0xFFFF}))
+                                 : hn::ShiftRight<48>(four));
+    } else {
+      static constexpr LaneShuffle<kJ, kBytes> kShuffle;
+      return hn::TableLookupBytesOr0(words, hn::Load(D8(), kShuffle.index));
+    }
   }
 
   // `bits` and, at bit kAt, number e / kShare of a description for the byte of

@@ -78,10 +78,16 @@ struct ChunkDot {
   // As they are multiplied.
   static constexpr bool kSignedCodes =
       formats::IsSigned<Codes>::value && !kBias;
-  static constexpr int kMaxCode =
-      kBias ? CodeRange<Codes>::kHigh + kBiasOf<Codes> : F::kMaxCode;
-  static constexpr int kOffset = -F::kZero - (kBias ? kBiasOf<Codes> : 0);
-  static constexpr bool kHasSigns = formats::kIsPresent<typename F::Signs>;
+  static constexpr bool kSignsInCodes = Machine::kSigns == SignSource::kCodes;
+  static constexpr int kMaxCode = kSignsInCodes ? 2 * F::kMaxCode
+                                  : kBias
+                                      ? CodeRange<Codes>::kHigh + kBiasOf<Codes>
+                                      : F::kMaxCode;
+  static constexpr int kOffset = -F::kZero - (kSignsInCodes ? F::kMaxCode
+                                              : kBias       ? kBiasOf<Codes>
+                                                            : 0);
+  static constexpr bool kHasSigns =
+      formats::kIsPresent<typename F::Signs> && !kSignsInCodes;
   static constexpr bool kHasShifts =
       formats::kIsPresent<typename F::ShiftCodes>;
   static constexpr bool kHasMins = formats::kIsPresent<typename F::MinCodes>;
@@ -148,7 +154,7 @@ struct ChunkDot {
   static constexpr CodeSource kSource = Machine::kSource;
   static_assert(kSource == CodeSource::kBlock || F::kBlock == kChunk,
                 "a chunk is a block");
-  using Decoded = typename Machine::template Decoded<Block>;
+  using Decoded = typename Machine::template Decoded<F>;
 
   // How many vectors of integer products a chunk has, which are scaled.
   static constexpr size_t Leaders() { return Turn(kVectors); }
@@ -338,7 +344,7 @@ struct ChunkDot {
   static HWY_INLINE auto ChunkSigns(const Block* HWY_RESTRICT x,
                                     uint8_t* HWY_RESTRICT buffer) {
     static_assert(!kHasSigns || F::kBlock == kChunk, "one block of signs");
-    if constexpr (kHasSigns && Machine::kLanes) {
+    if constexpr (kHasSigns && Machine::kSigns == SignSource::kLanes) {
       return LaneSigns(typename F::Signs(), x);
     } else if constexpr (kHasSigns) {
       return OrderedSigns(Order(), typename F::Signs(), x, buffer);
@@ -348,7 +354,7 @@ struct ChunkDot {
   }
   template <size_t kJ, class Signs>
   static HWY_INLINE auto StepSigns(Signs signs) {
-    if constexpr (kHasSigns && Machine::kLanes) {
+    if constexpr (kHasSigns && Machine::kSigns == SignSource::kLanes) {
       return LaneSignMask(Order(), hwy::SizeTag<kJ>(), typename F::Signs(),
                           signs);
     } else if constexpr (kHasSigns) {
@@ -447,20 +453,19 @@ HWY_INLINE void MatvecWhole(Tokens tokens, const uint8_t* HWY_RESTRICT p,
                             typename ChunkDot<F>::Sums* HWY_RESTRICT sums) {
   using Dot = ChunkDot<F>;
   using Block = typename F::Block;
-  using Decoded = typename Dot::Decoded;
   constexpr size_t kBytes = Segments<F>::kChunkBytes;
   const auto block = [](const uint8_t* HWY_RESTRICT at) HWY_ATTR {
     return reinterpret_cast<const Block*>(at);
   };
   if constexpr (Dot::kSource == CodeSource::kSpan) {
-    constexpr size_t kSpan = Decoded::kSpan;
-    Decoded decoded[kSpan];
-    for (size_t c = 0; c < count; c += kSpan) {
-      const size_t n = HWY_MIN(kSpan, count - c);
-      for (size_t i = 0; i < n; ++i) decoded[i].Prepare(block(p + i * kBytes));
+    using Span = typename Dot::Machine::template Span<F>;
+    Span span;
+    for (size_t c = 0; c < count; c += Span::kChunks) {
+      const size_t n = HWY_MIN(Span::kChunks, count - c);
+      span.Prepare(block(p), n);
       for (size_t i = 0; i < n; ++i, p += kBytes) {
         segments.Fetch(p);
-        Dot::Run(tokens, block(p), decoded[i], x + c + i, x_stride, sums);
+        Dot::Run(tokens, block(p), span.chunk[i], x + c + i, x_stride, sums);
       }
     }
   } else if constexpr (Dot::kSource == CodeSource::kAhead) {

@@ -15,6 +15,7 @@
 #include "nibble/simd/order.h"
 #include "nibble/simd/pair_machine-inl.h"
 #include "nibble/simd/plane_machine-inl.h"
+#include "nibble/simd/point_machine-inl.h"
 #include "nibble/simd/trellis_machine-inl.h"
 
 // No functions, so no attributes of a target (clang would miss them).
@@ -25,6 +26,7 @@ enum class MachineKind {
   kSimd,
   kSeeds,
   kLanes64,
+  kPoints,
   kTrellis,
   kLanes32,
   kPairs,
@@ -33,7 +35,9 @@ enum class MachineKind {
 template <class Codes, bool kIsTrellis = formats::TrellisOf<Codes>::kIsTrellis>
 inline constexpr MachineKind kMachineKind =
     NIBBLE_LANE_ORDER != 0 && kWantsLanes<Codes>
-        ? (kIsTrellis ? MachineKind::kTrellis : MachineKind::kLanes64)
+        ? (kIsTrellis            ? MachineKind::kTrellis
+           : kWantsPoints<Codes> ? MachineKind::kPoints
+                                 : MachineKind::kLanes64)
     : kIsTrellis           ? MachineKind::kSeeds
     : kWantsLanes32<Codes> ? MachineKind::kLanes32
     : kWantsPairs<Codes>   ? MachineKind::kPairs
@@ -48,16 +52,20 @@ enum class CodeSource {
   kSpan,     // what it has stored of several chunks
 };
 
-// A machine that evaluates codes from the block, its element order, and whether
-// signs come in lanes.
-template <class M, class O, bool kSignLanes = false>
+// Where signs are: in the machine's order, in lanes, or in its codes, which are
+// weights plus F::kMaxCode then.
+enum class SignSource { kOrdered, kLanes, kCodes };
+
+// A machine that evaluates codes from the block, its element order, and where
+// its signs are.
+template <class M, class O, SignSource kSignsAre = SignSource::kOrdered>
 struct BlockMachine {
-  static constexpr bool kLanes = kSignLanes;
+  static constexpr SignSource kSigns = kSignsAre;
   static constexpr CodeSource kSource = CodeSource::kBlock;
   using Order = O;
   using type = M;
-  template <class Block>
-  using Decoded = const Block* HWY_RESTRICT;
+  template <class F>
+  using Decoded = const typename F::Block* HWY_RESTRICT;
 };
 
 // What matvec takes on this target.
@@ -69,39 +77,52 @@ struct MatvecMachine
 template <int kGroup, class Index, bool kMagnitude>
 struct MatvecMachine<formats::Trellis<kGroup, Index, kMagnitude>,
                      MachineKind::kSeeds> {
-  static constexpr bool kLanes = false;
+  static constexpr SignSource kSigns = SignSource::kOrdered;
   static constexpr CodeSource kSource = CodeSource::kDecoded;
   using Order = QuadOrder<kGroup>;
   using type = Simd<hn::ScalableTag<uint8_t>, Order>;
-  template <class Block>
+  template <class F>
   using Decoded = ChunkSeeds<kGroup>;
 };
 #if NIBBLE_LANE_ORDER
 template <class Codes>
 struct MatvecMachine<Codes, MachineKind::kLanes64>
     : hwy::If<kWantsPlanes<Codes>,
-              BlockMachine<PlaneMachine, PlaneOrder<2>, true>,
-              BlockMachine<LaneMachine, LaneOrder, true>> {};
+              BlockMachine<PlaneMachine, PlaneOrder<2>, SignSource::kLanes>,
+              BlockMachine<LaneMachine, LaneOrder, SignSource::kLanes>> {};
+template <class Codes>
+struct MatvecMachine<Codes, MachineKind::kPoints> {
+  static constexpr SignSource kSigns = SignSource::kCodes;
+  static constexpr CodeSource kSource = CodeSource::kSpan;
+  using Order = PointOrder;
+  using type = PointMachine;
+  template <class F>
+  using Decoded = PointMachine::Chunk;
+  template <class F>
+  using Span = PointMachine::Span<F>;
+};
 template <int kGroup, class Index, bool kMagnitude>
 struct MatvecMachine<formats::Trellis<kGroup, Index, kMagnitude>,
                      MachineKind::kTrellis> {
-  static constexpr bool kLanes = true;
+  static constexpr SignSource kSigns = SignSource::kLanes;
   static constexpr CodeSource kSource = CodeSource::kAhead;
   using Order = TrellisOrder<kGroup>;
   using type = TrellisMachine;
-  template <class Block>
+  template <class F>
   using Decoded = TrellisMachine::Decoded<8 / kGroup>;
 };
 #endif
 #if HWY_ARCH_X86 && HWY_TARGET == HWY_AVX2
 template <class Codes>
 struct MatvecMachine<Codes, MachineKind::kLanes32> {
-  static constexpr bool kLanes = true;
+  static constexpr SignSource kSigns = SignSource::kLanes;
   static constexpr CodeSource kSource = CodeSource::kSpan;
   using Order = LaneOrder;
   using type = Lane32Machine;
-  template <class Block>
-  using Decoded = Lane32Machine::Chunk<Codes, Block>;
+  template <class F>
+  using Decoded = Lane32Machine::Chunk<Codes, typename F::Block>;
+  template <class F>
+  using Span = Lane32Machine::Span<Codes, typename F::Block>;
 };
 template <class Codes>
 struct MatvecMachine<Codes, MachineKind::kPairs>

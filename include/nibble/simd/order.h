@@ -49,12 +49,23 @@ struct PlaneOrder {
 // Eight lanes of 64 bits, each with eight weights of a sub-block of its own:
 // the first eight of all of them, then the next. Products of the lanes add up
 // as integers, with one scale per lane at the end, and what a lane needs of a
-// record is in the lane already. Some targets take it, PlaneOrder<2> or
-// TrellisOrder for codes that come in groups (simd/lane_machine-inl.h).
+// record is in the lane already. Some targets take it, PlaneOrder<2>,
+// PointOrder or TrellisOrder for codes that come in groups
+// (simd/lane_machine-inl.h).
 struct LaneOrder {
   static constexpr uint16_t kId = 64;
   static constexpr size_t Logical(size_t pos) {
     return pos % 64 / 8 * 32 + pos / 64 * 8 + pos % 8;
+  }
+};
+
+// Points of eight weights with VBMI: weight j of all 32 points and, between
+// them, weight j + 4; j is 0 to 3, one vector after the other. Four neighbours
+// are from two points, which share a scale (simd/point_machine-inl.h).
+struct PointOrder {
+  static constexpr uint16_t kId = 65;
+  static constexpr size_t Logical(size_t pos) {
+    return pos % 64 / 2 * 8 + pos % 2 * 4 + pos / 64;
   }
 };
 

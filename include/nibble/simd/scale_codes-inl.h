@@ -47,6 +47,19 @@ template <int kBits, int kShift, auto kM, int kFirst>
 struct CodeBits<formats::Bits<kBits, kShift, kM, kFirst>>
     : CodeBitsAt<WholeBytes<kShift, kFirst>, kBits, kM> {};
 
+// The same for more nodes, whose codes are not looked up by CodeIndex.
+template <class Node>
+struct NumberBits : CodeBits<Node> {};
+template <int kBits, int kFirst, int kPer, int kPitch, int kRecord, auto kM>
+struct NumberBits<
+    formats::RecordField<kBits, kFirst, kPer, kPitch, kRecord, kM>>
+    : CodeBitsAt<formats::RecordPos<kBits, kFirst, kPer, kPitch, kRecord>,
+                 kBits, kM> {};
+template <int kPer, int kBits, int kFirst, int kPitch, int kRecord, auto kM>
+struct NumberBits<formats::Each<
+    kPer, formats::RecordField<kBits, kFirst, 1, kPitch, kRecord, kM>>>
+    : NumberBits<formats::RecordField<kBits, kFirst, kPer, 0, kRecord, kM>> {};
+
 // How they come to their lanes.
 template <class Source, size_t kG, size_t kLanes>
 struct CodeWindow {

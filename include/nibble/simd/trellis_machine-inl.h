@@ -30,19 +30,6 @@ namespace nibble {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Where the bits of the numbers of a node are, from the first byte of their
-// member on.
-template <class Node>
-struct SeedBits : CodeBits<Node> {};
-template <int kBits, int kFirst, int kPer, int kPitch, int kRecord, auto kM>
-struct SeedBits<formats::RecordField<kBits, kFirst, kPer, kPitch, kRecord, kM>>
-    : CodeBitsAt<formats::RecordPos<kBits, kFirst, kPer, kPitch, kRecord>,
-                 kBits, kM> {};
-template <int kPer, int kBits, int kFirst, int kPitch, int kRecord, auto kM>
-struct SeedBits<formats::Each<
-    kPer, formats::RecordField<kBits, kFirst, 1, kPitch, kRecord, kM>>>
-    : SeedBits<formats::RecordField<kBits, kFirst, kPer, 0, kRecord, kM>> {};
-
 // Seeds in lanes: 16-bit ones of 32 groups, or one byte (kPart) of 64. Those of
 // sub-block q are in 64-bit lane q. Upper bytes change places with their
 // neighbours, since two vectors of bytes then are two of words in an
@@ -193,7 +180,7 @@ struct TrellisMachine {
   // A field of the seeds and anything around it.
   template <class Lanes, int kAt, class Node, class X>
   static HWY_INLINE V Moved(Node, const X* HWY_RESTRICT x) {
-    using Source = SeedBits<Node>;
+    using Source = NumberBits<Node>;
     using Shifts = SeedShifts<Source, Lanes, kAt>;
     static constexpr Shifts kShifts;
     const V v =
@@ -231,7 +218,7 @@ struct TrellisMachine {
   // kFlip.
   template <class Lanes, int kAt, class Node, class X>
   static HWY_INLINE V Bits(Node node, const X* HWY_RESTRICT x) {
-    using Source = SeedBits<Node>;
+    using Source = NumberBits<Node>;
     constexpr int kMine = kMask<Lanes, kAt, Source::kBits>;
     constexpr bool kAll = kMine == (1 << Lanes::kWidth) - 1;
     if constexpr (SeedBytes<Source, Lanes>::InOrder() && Lanes::kFlip == 0) {
@@ -259,7 +246,8 @@ struct TrellisMachine {
     } else {
       const V low = Bits<Lanes, kAt>(Low(), x);
       const V high = Moved<Lanes, kHigh>(High(), x);
-      const V mine = InLanes<Lanes>(kMask<Lanes, kHigh, SeedBits<High>::kBits>);
+      const V mine =
+          InLanes<Lanes>(kMask<Lanes, kHigh, NumberBits<High>::kBits>);
       // One instruction either way: g++ sees that of the second.
       if constexpr (Lanes::kFlip == 0) {
         return hn::OrAnd(low, high, mine);
