@@ -56,6 +56,9 @@ inline constexpr bool kPairs<formats::Base3<Layout, kM>> = true;
 //   IQ3_S  matvec  163   176   179   183   186   194
 //          panels  125   153   165   176   185   205   224   237   273   316
 //          tiles    78   103   116   130   141   150   177   208   243   332
+//   IQ3_KT matvec                                       171   178
+//          panels                                                   190
+//          tiles                                                    230   319
 //   IQ2_XS matvec  207   195   198   202   211   214   212   198
 //          panels                          175   184   205   228
 //   IQ2_KL matvec  233   259   260   259   262   265   273   267   258
@@ -96,7 +99,8 @@ constexpr size_t PanelsFrom() {
 }
 
 // Tiles. Levels that are looked up unpack fastest, and panels are slow where
-// they have mins, fast where they hold products.
+// they have mins, fast where they hold products. Trellises take as long to
+// generate either way.
 template <class F>
 constexpr size_t TilesFrom() {
   using Codes = typename F::Codes;
@@ -107,8 +111,9 @@ constexpr size_t TilesFrom() {
     return SIZE_MAX;
   } else if constexpr (kPairs<Codes>) {
     return 22;
-  } else if constexpr (kPoints<Codes> ||
-                       formats::TrellisOf<Codes>::kIsTrellis) {
+  } else if constexpr (formats::TrellisOf<Codes>::kIsTrellis) {
+    return 17;
+  } else if constexpr (kPoints<Codes>) {
     return 28;
   } else if constexpr (!LevelTable<Codes>::kHas) {
     return !kPer16 && !kMins && formats::Width<Codes>::value < 8 ? 28 : 14;
