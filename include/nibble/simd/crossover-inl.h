@@ -56,7 +56,10 @@ inline constexpr bool kPairs<formats::Base3<Layout, kM>> = true;
 //   IQ3_S  matvec  163   176   179   183   186   194
 //          panels  125   153   165   176   185   205   224   237   273   316
 //          tiles    78   103   116   130   141   150   177   208   243   332
-//   IQ3_KT matvec                                       171   178
+//   IQ4_KT matvec                                       205   206   205
+//          panels                                                   192
+//          tiles                                                    197   283
+//   IQ3_KT matvec                                       171   178   184
 //          panels                                                   190
 //          tiles                                                    230   319
 //   IQ2_XS matvec  207   195   198   202   211   214   212   198
@@ -75,11 +78,14 @@ inline constexpr bool kPairs<formats::Base3<Layout, kM>> = true;
 template <class F>
 constexpr size_t PanelsFrom() {
   using Codes = typename F::Codes;
+  using Trellis = formats::TrellisOf<Codes>;
   constexpr bool kMins = formats::kIsPresent<typename F::MinCodes>;
   constexpr bool kPer16 = F::kSub < 32;
   if constexpr (!kNativeU8I8) {
     return kNativeI8I8 ? 4 : 5;
-  } else if constexpr (kPairs<Codes> || formats::TrellisOf<Codes>::kIsTrellis) {
+  } else if constexpr (Trellis::kIsTrellis) {
+    return Trellis::kGroup == 8 ? 19 : 21;
+  } else if constexpr (kPairs<Codes>) {
     return 17;
   } else if constexpr (ChunkDot<F>::kSignsInCodes) {
     return kPer16 ? 15 : 17;
@@ -100,10 +106,11 @@ constexpr size_t PanelsFrom() {
 
 // Tiles. Levels that are looked up unpack fastest, and panels are slow where
 // they have mins, fast where they hold products. Trellises take as long to
-// generate either way.
+// generate either way; signs cost matvec an instruction per token.
 template <class F>
 constexpr size_t TilesFrom() {
   using Codes = typename F::Codes;
+  using Trellis = formats::TrellisOf<Codes>;
   constexpr bool kMins = formats::kIsPresent<typename F::MinCodes>;
   constexpr bool kShifts = formats::kIsPresent<typename F::ShiftCodes>;
   constexpr bool kPer16 = F::kSub < 32;
@@ -111,8 +118,8 @@ constexpr size_t TilesFrom() {
     return SIZE_MAX;
   } else if constexpr (kPairs<Codes>) {
     return 22;
-  } else if constexpr (formats::TrellisOf<Codes>::kIsTrellis) {
-    return 17;
+  } else if constexpr (Trellis::kIsTrellis) {
+    return Trellis::kMagnitude ? 17 : Trellis::kGroup == 8 ? 19 : 21;
   } else if constexpr (kPoints<Codes>) {
     return 28;
   } else if constexpr (!LevelTable<Codes>::kHas) {

@@ -562,11 +562,11 @@ HWY_NOINLINE void MatvecSomeTokens(std::index_sequence<kT...> tokens,
 // more than sums that do not fit the registers: with up to six at a time, eight
 // tokens were slower than six (AVX3_SPR, Q8_0: 128 after 141 GFLOPS, now 162),
 // with up to eight nine were slower than eight (IQ2_KL: 200 after 253, now 262)
-// and with up to twelve thirteen than twelve (240 after 267, now 274). Targets
-// that only have to work get one: unrolled code took them most of the compile
-// time.
+// with up to twelve thirteen than twelve (240 after 267, now 274) and with up to
+// sixteen seventeen than sixteen (IQ4_KT: 169 after 206, now 209). Targets that
+// only have to work get one: unrolled code took them most of the compile time.
 inline constexpr size_t kMaxTokens = HWY_ARCH_X86 && HWY_TARGET > HWY_AVX2 ? 1
-                                     : kNativeU8I8                         ? 16
+                                     : kNativeU8I8                         ? 20
                                                                            : 4;
 
 // The same, for a count known at run time, at most kMost.
