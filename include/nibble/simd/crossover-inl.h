@@ -33,6 +33,12 @@ inline constexpr bool kPairs<formats::PairLut<Grid, Index>> = true;
 template <class Layout, auto kM>
 inline constexpr bool kPairs<formats::Base3<Layout, kM>> = true;
 
+// Scales from bits of the codes take long to collect.
+template <class E>
+inline constexpr bool kSpread = false;
+template <int kBits, int kFirst, auto kM>
+inline constexpr bool kSpread<formats::LowBits<kBits, kFirst, kM>> = true;
+
 // matvec decodes a row once per few tokens, a panel once for all of them, and
 // bf16 tiles multiply fastest but cost the most to unpack. GFLOPS of 4096 x
 // 4096, weights from memory (Emerald Rapids, one core, g++ 12):
@@ -104,9 +110,10 @@ constexpr size_t PanelsFrom() {
   }
 }
 
-// Tiles. Levels that are looked up unpack fastest, and panels are slow where
-// they have mins, fast where they hold products. Trellises take as long to
-// generate either way; signs cost matvec an instruction per token.
+// Tiles. Levels that are looked up unpack fastest, less so where every
+// sub-block has an offset, and panels are slow where they have mins, fast where
+// they hold products or few levels. Trellises take as long to generate either
+// way; signs cost matvec an instruction per token.
 template <class F>
 constexpr size_t TilesFrom() {
   using Codes = typename F::Codes;
@@ -114,6 +121,7 @@ constexpr size_t TilesFrom() {
   constexpr bool kMins = formats::kIsPresent<typename F::MinCodes>;
   constexpr bool kShifts = formats::kIsPresent<typename F::ShiftCodes>;
   constexpr bool kPer16 = F::kSub < 32;
+  constexpr int kWidth = formats::Width<Codes>::value;
   if constexpr (!kNativeU8I8) {
     return SIZE_MAX;
   } else if constexpr (kPairs<Codes>) {
@@ -123,15 +131,19 @@ constexpr size_t TilesFrom() {
   } else if constexpr (kPoints<Codes>) {
     return 28;
   } else if constexpr (!LevelTable<Codes>::kHas) {
-    return !kPer16 && !kMins && formats::Width<Codes>::value < 8 ? 28 : 14;
+    return !kPer16 && !kMins && kWidth < 8 ? 28 : 14;
   } else if constexpr (kMins) {
     return ChunkDot<F>::Leaders() > 2 ? 9 : 10;
   } else if constexpr (LevelProducts<F>::kFit) {
     return 15;
   } else if constexpr (kPer16 && formats::ScaleOf<F>::type::kCoded) {
     return 12;
+  } else if constexpr (kSpread<typename F::ScaleCodes>) {
+    return 22;
+  } else if constexpr (kShifts) {
+    return kPer16 ? 12 : kWidth < 4 ? 14 : 11;
   } else {
-    return kShifts && !kPer16 ? 11 : 10;
+    return kWidth == 2 && F::kBlock < kChunk ? 14 : 10;
   }
 }
 
