@@ -206,6 +206,41 @@ TEST_CASE("more tokens than a block keeps") {
   });
 }
 
+TEST_CASE("more rows than a block keeps") {
+  ForEachTarget([] {
+    using F = formats::Q4_0;
+    Product p(FormatCase<F>{Type::kQ4_0, "q4_0"}, 2 * 384 + 33, 1056, 5);
+    for (const auto layout : PanelLayouts()) RequireProduct(p, layout);
+  });
+}
+
+// With AMX large products have taller blocks of rows, and write whole lines of
+// y past the caches: of 1040 rows, not of 1045.
+TEST_CASE("a large product is the same bits as small ones") {
+  ForEachTarget([] {
+    if (!UsesAmx()) return;
+    using F = formats::Q4_0;
+    for (const size_t rows : {1040, 1045}) {
+      Product p(FormatCase<F>{Type::kQ4_0, "q4_0"}, rows, 1056, 512 + 33);
+      AlignedBytes memory(PackedActivationBytes(kBf16, p.tokens, p.cols));
+      AlignedBytes y_memory(p.tokens * rows * sizeof(float));
+      const auto product = [&](const ConstMatrix& x, float* y) {
+        PackedActivations packed;
+        REQUIRE(PackActivations(kBf16, x, memory.data(), &packed).ok());
+        REQUIRE(Matmul(p.Weights(), packed, FloatMatrix(y, x.rows, rows)).ok());
+      };
+      auto* y = reinterpret_cast<float*>(y_memory.data());
+      std::fill_n(y, p.tokens * rows, -1.0f);
+      product(p.X(), y);
+      for (size_t t = 0; t < p.tokens; t += 100) {
+        const size_t end = std::min(t + 100, p.tokens);
+        product(p.X().Rows(t, end), p.y.data() + t * rows);
+      }
+      REQUIRE(std::equal(p.y.begin(), p.y.end(), y));
+    }
+  });
+}
+
 // Every code at its extreme against activations at +-127: a sum that saturates
 // is far off.
 TEST_CASE("extreme codes and activations do not saturate") {

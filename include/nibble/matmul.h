@@ -32,6 +32,8 @@ NIBBLE_API size_t MatmulScratchBytes(ActivationLayout layout, size_t rows,
 // Relative error of a result against exact arithmetic on the decoded weights:
 // int8 layouts about 0.5 % rms (the activations' 8 bits; exact integer sums),
 // bf16 about 0.25 %. Results do not depend on the split.
+// With AMX, more than 2 MiB of results per thread are written past the caches
+// if y and its stride are multiples of 64 bytes.
 NIBBLE_API Status Matmul(const ConstMatrix& weights, const PackedActivations& x,
                          const MutableMatrix& y,
                          const MatmulOptions& options = {}) noexcept;

@@ -88,15 +88,17 @@ struct TileLoop {
     NIBBLE_TILE_MULTIPLY(0, 4, 6);
     NIBBLE_TILE_LOAD(5, o.w + 16 * kBf16BlockCols, kRowBytes);
     NIBBLE_TILE_MULTIPLY(1, 5, 6);
+    // Halfway: with what is unpacked after this line, tiles would wait (1 to
+    // 2 %).
+    for (size_t i = 0; i < o.ahead_lines; ++i, o.ahead += 64) {
+      __builtin_prefetch(o.ahead, 0, 2);
+    }
+    if (o.pending->done < o.pending->count) AddSlice(*o.pending);
     if constexpr (kTiles == 2) {
       NIBBLE_TILE_STREAM(7, o.x + kBf16Tile);
       NIBBLE_TILE_MULTIPLY(2, 4, 7);
       NIBBLE_TILE_MULTIPLY(3, 5, 7);
     }
-    for (size_t i = 0; i < o.ahead_lines; ++i, o.ahead += 64) {
-      __builtin_prefetch(o.ahead, 0, 2);
-    }
-    if (o.pending->done < o.pending->count) AddSlice(*o.pending);
     o.w += 32;
     o.x += 2 * kBf16Tile;
   }
@@ -172,6 +174,7 @@ HWY_INLINE void MultiplyTokens(const Bf16Product& p, const uint16_t* x,
 template <class F>
 HWY_NOINLINE void MultiplyBf16Panel(const Bf16Product& p) {
   __asm__ volatile("" ::: "memory");  // panels are read by the assembly
+  p.feed->ahead = Bf16Chunk<F>::Ahead(p.feed->source, p.feed->after);
   const size_t groups = (p.tokens + 31) / 32 * (p.lines / 4);
   ChunkShare share = {p.feed->chunks, groups == 0 ? 1 : groups};
   const uint8_t* ahead = p.ahead;

@@ -67,6 +67,13 @@ class Bf16Chunk {
   using VF = hn::Vec<DF>;
 
  public:
+  // Bf16Feed::ahead.
+  static ptrdiff_t Ahead(const PanelSource& from, const PanelSource& to) {
+    const ptrdiff_t chunks = static_cast<ptrdiff_t>(to.col0 / kChunk) -
+                             static_cast<ptrdiff_t>(from.col0 / kChunk);
+    return to.row0 - from.row0 + chunks * static_cast<ptrdiff_t>(kBytes);
+  }
+
   HWY_INLINE Bf16Chunk(const Bf16Feed& feed, size_t index) {
     const size_t per_row = feed.RowChunks();  // 1 or 2
     const size_t r = index / per_row, c = index % per_row;
@@ -74,8 +81,8 @@ class Bf16Chunk {
     const uint8_t* p =
         row + F::kRowHeader + (feed.source.col0 / kChunk + c) * kBytes;
     to_ = feed.out + r * kBf16BlockCols + c * kChunk;
-    // The same place in the next panel; harmless beyond the matrix.
-    Prefetch<CacheLevel::kL2>(p + kBf16Rows * feed.source.stride_bytes, kBytes);
+    // The same place in the panel after; harmless beyond the matrix.
+    Prefetch<CacheLevel::kL2>(p + feed.ahead, kBytes);
     if constexpr (F::kBlock < kChunk) {
       const size_t left = feed.source.cols - c * kChunk;
       if (left < kChunk) {  // missing blocks: zeros, which are not used

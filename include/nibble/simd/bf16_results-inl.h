@@ -8,6 +8,9 @@
 #define NIBBLE_SIMD_BF16_RESULTS_INL_H_
 #endif
 
+#include <cstdint>
+
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "nibble/simd/panel.h"
 #include "nibble/simd/transpose-inl.h"
@@ -27,10 +30,11 @@ HWY_INLINE void AddSlice(Bf16Pending& p) {
   const hn::Full512<float> df;
   float* HWY_RESTRICT to = p.to + p.done;
   const float* HWY_RESTRICT from = p.results + p.done;
+  const bool add = p.add;
   HWY_UNROLL(4)
   for (size_t i = 0; i < Bf16Pending::kSlice; i += 16) {
     auto v = hn::Load(df, from + i);
-    if (p.add) v = hn::Add(v, hn::Load(df, to + i));
+    if (add) v = hn::Add(v, hn::Load(df, to + i));
     hn::Store(v, df, to + i);
   }
   p.done += Bf16Pending::kSlice;
@@ -39,7 +43,9 @@ HWY_INLINE void AddAll(Bf16Pending& p) {
   while (p.done < p.count) AddSlice(p);
 }
 
-// A tile of results [row][token] -> rows of y, up to `tokens` of them.
+// A tile of results [row][token] -> rows of y, up to `tokens` of them; all
+// sixteen rows and aligned if they stream past the caches.
+template <bool kStream>
 HWY_INLINE void StoreTile(const float* HWY_RESTRICT c, __mmask16 rows,
                           size_t tokens, float* const* HWY_RESTRICT y,
                           size_t row) {
@@ -56,7 +62,11 @@ HWY_INLINE void StoreTile(const float* HWY_RESTRICT c, __mmask16 rows,
     if (token >= tokens) return;
     const __m512 all = which == 0 ? _mm512_shuffle_f32x4(a, b, 0x88)
                                   : _mm512_shuffle_f32x4(a, b, 0xDD);
-    _mm512_mask_storeu_ps(y[token] + row, rows, all);
+    if constexpr (kStream) {
+      _mm512_stream_ps(y[token] + row, all);
+    } else {
+      _mm512_mask_storeu_ps(y[token] + row, rows, all);
+    }
   };
   HWY_UNROLL(4)
   for (size_t j = 0; j < 4; ++j) {
@@ -73,10 +83,10 @@ HWY_INLINE void StoreTile(const float* HWY_RESTRICT c, __mmask16 rows,
   }
 }
 
-// The sums of a block of rows to y. Sixteen tokens at a time, all rows of each:
-// lines of y that follow one another are written together.
-HWY_INLINE void StoreBf16Sums(const Bf16Store& s) {
-  AddAll(*s.pending);
+// Sixteen tokens at a time, all rows of each: lines of y that follow one
+// another are written together.
+template <bool kStream>
+HWY_INLINE void StoreSums(const Bf16Store& s) {
   for (size_t t = 0; t < s.tokens; t += 16) {
     const size_t tokens = HWY_MIN(s.tokens - t, size_t{16});
     float* y[16];
@@ -87,9 +97,23 @@ HWY_INLINE void StoreBf16Sums(const Bf16Store& s) {
                      t % kBf16Tokens / 16 * (kBf16Results / 2);
     for (size_t r = 0; r < s.rows; r += 16) {
       const size_t rows = HWY_MIN(s.rows - r, size_t{16});
-      StoreTile(c + r / kBf16Rows * s.panel_stride + r % kBf16Rows * 16,
-                static_cast<__mmask16>((1u << rows) - 1), tokens, y, r);
+      StoreTile<kStream>(
+          c + r / kBf16Rows * s.panel_stride + r % kBf16Rows * 16,
+          static_cast<__mmask16>((1u << rows) - 1), tokens, y, r);
     }
+  }
+}
+
+// The sums of a block of rows to y.
+HWY_INLINE void StoreBf16Sums(const Bf16Store& s) {
+  AddAll(*s.pending);
+  const bool aligned = reinterpret_cast<uintptr_t>(s.y) % 64 == 0 &&
+                       s.y_stride % 16 == 0 && s.rows % 16 == 0;
+  if (s.stream && aligned) {
+    StoreSums<true>(s);
+    hwy::FlushStream();
+  } else {
+    StoreSums<false>(s);
   }
 }
 

@@ -141,11 +141,14 @@ inline constexpr size_t kBf16Results = kBf16Rows * kBf16Tokens;
 // A bf16 panel being unpacked, a chunk of 256 weights of a row at a time.
 struct Bf16Feed {
   PanelSource source;
+  PanelSource after;  // the panel after it, which is fetched to L2 meanwhile
+  ptrdiff_t ahead;    // bytes from a weight of `source` to its place in `after`
   uint16_t* out;
   size_t next, chunks;  // the chunk at hand of how many, row by row
 
-  void Start(const PanelSource& from, uint16_t* to) {
+  void Start(const PanelSource& from, const PanelSource& then, uint16_t* to) {
     source = from;
+    after = then;
     out = to;
     next = 0;
     chunks = source.rows * RowChunks();
@@ -190,6 +193,7 @@ struct Bf16Store {
   float* y;
   size_t y_stride;         // floats
   const uint32_t* y_rows;  // a token's row of y; null: its number
+  bool stream;             // whole lines go past the caches
 };
 
 }  // namespace nibble
