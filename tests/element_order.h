@@ -15,6 +15,8 @@ template <class F>
 size_t ElementAt(ActivationLayout layout, size_t position) {
   using Other = typename OtherOrderOf<typename F::Codes>::type;
   if (layout.order == Other::kId) return Other::Logical(position);
+  using Vbmi = typename VbmiOrderOf<typename F::Codes>::type;
+  if (layout.order == Vbmi::kId) return Vbmi::Logical(position);
   switch (layout.order) {
     case LaneOrder::kId:
       return LaneOrder::Logical(position);
@@ -26,6 +28,8 @@ size_t ElementAt(ActivationLayout layout, size_t position) {
       return TrellisOrder<4>::Logical(position);
     case TrellisOrder<8>::kId:
       return TrellisOrder<8>::Logical(position);
+    case TurnOrder::kId:
+      return TurnOrder::Logical(position);
     default:
       return OrderOf<typename F::Codes>::type::Logical(position);
   }

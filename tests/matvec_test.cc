@@ -12,6 +12,7 @@
 #include "nibble/dequantize.h"
 #include "nibble/matmul.h"
 #include "nibble/simd/int8_row_chunk.h"
+#include "nibble/simd/member_offset.h"
 #include "tests/element_order.h"
 #include "tests/for_each.h"
 #include "tests/guarded_bytes.h"
@@ -21,6 +22,14 @@ namespace nibble {
 namespace {
 
 using formats::Reader;
+
+// Codes of scales are read from where the compiler put their members.
+struct LongBlock {
+  uint8_t head[300];
+  uint8_t tail[2];
+};
+static_assert(MemberOffset(&LongBlock::head) == 0 &&
+              MemberOffset(&LongBlock::tail) == 300);
 
 // Weights, activations and the packed form of the latter.
 template <class F>

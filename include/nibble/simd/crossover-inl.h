@@ -50,7 +50,7 @@ inline constexpr bool kSpread<formats::LowBits<kBits, kFirst, kM>> = true;
 //   IQ4_KS matvec  232   243   237   232   233   234
 //          panels  158   194   205   220   220   250   268   279   316   346
 //          tiles   124   168   187   212   233   254   294   336   369   513
-//   IQ2_KS matvec  165   167   171   166   164   170
+//   IQ2_KS matvec  210   222   225   231   227   226   208
 //          panels  178   216   229   241   250   274   297   308   346   387
 //          tiles   135   181   202   222   248   270   313   356   392   552
 //   Q6_K   matvec  156   158   161   155   151   156
@@ -99,6 +99,8 @@ constexpr size_t PanelsFrom() {
     return kPer16 ? 11 : 12;
   } else if constexpr (formats::ScaleOf<F>::type::kCoded) {
     return kPer16 ? 15 : 9;
+  } else if constexpr (ProductLanes<typename ChunkDot<F>::Order>::kTurn) {
+    return kMins ? 16 : kPer16 ? 13 : 9;
   } else if constexpr (LevelProducts<F>::kFit) {
     return kMins ? 12 : 8;
   } else if constexpr (kPer16) {
@@ -132,6 +134,9 @@ constexpr size_t TilesFrom() {
     return 28;
   } else if constexpr (!LevelTable<Codes>::kHas) {
     return !kPer16 && !kMins && kWidth < 8 ? 28 : 14;
+  } else if constexpr (kPer16 &&
+                       ProductLanes<typename ChunkDot<F>::Order>::kTurn) {
+    return 13;
   } else if constexpr (kMins) {
     return ChunkDot<F>::Leaders() > 2 ? 9 : 10;
   } else if constexpr (LevelProducts<F>::kFit) {

@@ -6,7 +6,7 @@
 //
 // For targets with VBMI, VNNI, GFNI and BITALG in vectors of 64 bytes. Matvec
 // from memory there, one core of Emerald Rapids, Gweights/s: IQ2_KL
-// 19.3 -> 38, IQ1_BN 16.8 -> 40.
+// 19.3 -> 38.
 #if defined(NIBBLE_SIMD_LANE_MACHINE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_SIMD_LANE_MACHINE_INL_H_
 #undef NIBBLE_SIMD_LANE_MACHINE_INL_H_

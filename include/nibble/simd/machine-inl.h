@@ -558,7 +558,8 @@ struct Simd {
   // All seeds of a chunk.
   template <int kGroup, class Index, bool kMagnitude, class X>
   static HWY_INLINE ChunkSeeds<kGroup> Decode(
-      formats::Trellis<kGroup, Index, kMagnitude>, const X* HWY_RESTRICT x) {
+      formats::Trellis<kGroup, Index, kMagnitude>, const X* HWY_RESTRICT x,
+      size_t /*readable*/) {
     ChunkSeeds<kGroup> seeds;
     StoreSeeds<0, kGroup, Index>(x, seeds);
     return seeds;

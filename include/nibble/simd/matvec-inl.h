@@ -50,6 +50,21 @@ inline constexpr size_t kFarPrefetch = 8192;
 #define NIBBLE_SCALES_IN_MEMORY 0
 #endif
 
+// Are products of group g of 32 in 32-bit lanes 2 g and 2 g + 1 of all vectors?
+// Then the groups' numbers come in these lanes, twice each: no shuffle per
+// token (AVX3_SPR, IQ2_KL: 41.8 -> 47.1 Gweights/s, IQ3_S 28.4 -> 29.6).
+template <class Order, size_t kFloats>
+constexpr bool TwoLanesPerGroup() {
+  for (size_t i = 0; i < kChunk / 4; ++i) {
+    const size_t lane = i % kFloats, vector = i / kFloats;
+    const size_t from = ProductLanes<Order>::From(lane, vector);
+    if (Order::Logical(4 * (vector * kFloats + from)) / 32 != lane / 2) {
+      return false;
+    }
+  }
+  return kFloats == 16;
+}
+
 // The products of one chunk (256 weights of one row) with several tokens.
 template <class F>
 struct ChunkDot {
@@ -58,17 +73,25 @@ struct ChunkDot {
   using Machine = MatvecMachine<Codes>;
   using Order = typename Machine::Order;
 
-  // Weights that share an activation scale and a weight scale.
-  using Windows = ChunkWindows<F>;
-  static constexpr size_t kGroup = Windows::kGroup;
-  static constexpr size_t kGroups = Windows::kGroups;
+  using Lanes = ProductLanes<Order>;
 
   using D8 = hn::ScalableTag<uint8_t>;
   using DI8 = hn::RebindToSigned<D8>;
   using DF = hn::Repartition<float, D8>;  // lanes of products
-  using DS = typename Windows::DS;        // lanes of scales: a window
   static constexpr size_t kN = HWY_MAX_LANES_D(D8);
   static constexpr size_t kFloats = HWY_MAX_LANES_D(DF);
+
+  // Weights that share an activation scale and a weight scale, and in how many
+  // lanes their numbers come.
+  static constexpr size_t kGroup = ChunkWindows<F>::kGroup;
+  static constexpr size_t kTimes = kGroup == 32 &&
+                                           TwoLanesPerGroup<Order, kFloats>() &&
+                                           ChunkWindows<F, 2>::Has()
+                                       ? 2
+                                       : 1;
+  using Windows = ChunkWindows<F, kTimes>;
+  static constexpr size_t kGroups = Windows::kGroups;
+  using DS = typename Windows::DS;  // lanes of scales: a window
   static constexpr size_t kWindow = Windows::kWindow;
   using VF = hn::Vec<DF>;
   using VS = hn::Vec<DS>;
@@ -99,10 +122,34 @@ struct ChunkDot {
   // What the corrections are multiplied by at the end of the row, to save the
   // multiplication per window: an offset they all have, or the sign of mins.
   static constexpr bool kHasCorrection = kHasMins || kHasShifts || kOffset != 0;
-  static constexpr float kCorrectionFactor = kHasShifts ? 1.0f
-                                             : kHasMins
-                                                 ? -F::kMinFactor
-                                                 : static_cast<float>(kOffset);
+  // If the offset is a power of two, a shifted one is exactly a multiple of it:
+  // one multiplication under a mask makes the difference.
+  static constexpr bool kMasksShifts =
+      kHasShifts && kOffset == -128 && HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3;
+  static constexpr float kCorrectionFactor =
+      kMasksShifts ? static_cast<float>(kOffset)
+      : kHasShifts ? 1.0f
+      : kHasMins   ? -F::kMinFactor
+                   : static_cast<float>(kOffset);
+
+  // Corrections without scales are the same for every row, but for its factor:
+  // the sum of the token's sums, added up once (AVX3_SPR, IQ1_BN, with the
+  // scales in their lanes: 57 -> 59 Gweights/s).
+  static constexpr bool kSharesCorrection =
+      kHasCorrection && !kHasMins && !kHasShifts && F::kRowHeader != 0 &&
+      !formats::kIsPresent<typename F::ScaleCodes>;
+  static constexpr bool kSumsCorrections = kHasCorrection && !kSharesCorrection;
+  static HWY_INLINE VS SharedCorrection(const Int8RowChunk* HWY_RESTRICT y,
+                                        size_t chunks) {
+    const DS ds;
+    auto sum = hn::Zero(ds);
+    if constexpr (kSharesCorrection) {
+      for (size_t i = 0; i < chunks * kGroups; i += kWindow) {
+        sum = hn::Add(sum, hn::Load(ds, SumsOf(y[i / kGroups]) + i % kGroups));
+      }
+    }
+    return sum;
+  }
 
   // Four vectors of products in a chunk, if as many, are a chain of 16 cycles
   // of dependent additions, less than a chunk takes. Eight need two: a single
@@ -128,21 +175,23 @@ struct ChunkDot {
     HWY_INLINE explicit Sums(const SavedSums& saved)
         : even(hn::Load(DF(), saved.even)),
           odd(kTwoChains ? hn::Load(DF(), saved.odd) : hn::Zero(DF())),
-          correction(kHasCorrection ? hn::Load(DS(), saved.correction)
-                                    : hn::Zero(DS())) {}
+          correction(kSumsCorrections ? hn::Load(DS(), saved.correction)
+                                      : hn::Zero(DS())) {}
     HWY_INLINE void Save(SavedSums& to) const {
       hn::Store(even, DF(), to.even);
       if constexpr (kTwoChains) hn::Store(odd, DF(), to.odd);
-      if constexpr (kHasCorrection) hn::Store(correction, DS(), to.correction);
+      if constexpr (kSumsCorrections)
+        hn::Store(correction, DS(), to.correction);
     }
   };
   // What is left to add up at the end of a row.
-  static HWY_INLINE VF Total(const Sums& sums) {
+  static HWY_INLINE VF Total(const Sums& sums, VS shared) {
     const DF df;
     VF products = sums.even;
     if constexpr (kTwoChains) products = hn::Add(products, sums.odd);
     if constexpr (!kHasCorrection) return products;
-    return hn::MulAdd(hn::ZeroExtendResizeBitCast(df, DS(), sums.correction),
+    const VS correction = kSharesCorrection ? shared : sums.correction;
+    return hn::MulAdd(hn::ZeroExtendResizeBitCast(df, DS(), correction),
                       hn::Set(df, kCorrectionFactor), products);
   }
   template <size_t kTokens>
@@ -152,7 +201,7 @@ struct ChunkDot {
 
   // What the machine takes codes from.
   static constexpr CodeSource kSource = Machine::kSource;
-  static_assert(kSource == CodeSource::kBlock || F::kBlock == kChunk,
+  static_assert(kSource <= CodeSource::kDecoded || F::kBlock == kChunk,
                 "a chunk is a block");
   using Decoded = typename Machine::template Decoded<F>;
 
@@ -178,12 +227,18 @@ struct ChunkDot {
   }
 
  private:
-  // Times kCorrectionFactor: s * o - m.
+  // s * o - m, divided by kCorrectionFactor.
   template <size_t kFirst>
   static HWY_INLINE VS WindowCorrection(DS ds, const Block* HWY_RESTRICT x,
                                         VS s) {
     auto correction = s;
-    if constexpr (kHasShifts) {
+    if constexpr (kMasksShifts) {
+      constexpr float kRatio =
+          static_cast<float>(kOffset + F::kShift) / kOffset;
+      const auto shifted =
+          Windows::template ShiftMask<typename F::ShiftCodes, kFirst>(ds, x);
+      correction = hn::MaskedMulOr(s, shifted, s, hn::Set(ds, kRatio));
+    } else if constexpr (kHasShifts) {
       correction =
           hn::Mul(s, Windows::template Offsets<kFirst>(ds, x, kOffset));
     }
@@ -212,7 +267,7 @@ struct ChunkDot {
     (hn::Store(hn::Mul(s, hn::Load(ds, ScalesOf(y[kT * y_stride]) + kFirst)),
                ds, scales.at[kT] + kFirst),
      ...);
-    if constexpr (kHasCorrection) {
+    if constexpr (kSumsCorrections) {
       const VS c = WindowCorrection<kFirst>(ds, x, s);
       ((sums[kT].correction =
             hn::MulAdd(c, hn::Load(ds, SumsOf(y[kT * y_stride]) + kFirst),
@@ -229,10 +284,10 @@ struct ChunkDot {
     (ScaleWindow<kW * kWindow>(tokens, x, y, y_stride, scales, sums), ...);
   }
   static HWY_INLINE const float* ScalesOf(const Int8RowChunk& y) {
-    return kGroup == 16 ? y.scale16 : y.scale32;
+    return kGroups == 16 ? y.scale16 : y.scale32;
   }
   static HWY_INLINE const float* SumsOf(const Int8RowChunk& y) {
-    return kGroup == 16 ? y.sum16 : y.sum32;
+    return kGroups == 16 ? y.sum16 : y.sum32;
   }
 
   // -- Products of positions [kPos, kPos + kN).
@@ -240,7 +295,7 @@ struct ChunkDot {
   // The group of float lane `lane`, whose product has four neighbours in it.
   template <size_t kPos>
   static constexpr size_t GroupOf(size_t lane) {
-    return Order::Logical(kPos + 4 * lane) / kGroup;
+    return Order::Logical(kPos + 4 * Lanes::From(lane, kPos / kN)) / kGroup;
   }
   template <size_t kPos>
   static constexpr bool OneGroup() {
@@ -254,9 +309,9 @@ struct ChunkDot {
   // integers: one conversion and multiply-add for all.
   static constexpr size_t kVectors = kChunk / kN;
   static constexpr bool SameGroups(size_t j, size_t k) {
-    for (size_t i = 0; i < kN; i += 4) {
-      if (Order::Logical(j * kN + i) / kGroup !=
-          Order::Logical(k * kN + i) / kGroup) {
+    for (size_t lane = 0; lane < kFloats; ++lane) {
+      if (Order::Logical(j * kN + 4 * Lanes::From(lane, j)) / kGroup !=
+          Order::Logical(k * kN + 4 * Lanes::From(lane, k)) / kGroup) {
         return false;
       }
     }
@@ -301,13 +356,13 @@ struct ChunkDot {
     }
   };
 
-  // Is lane i of group i?
+  // Are lanes in the order of scales?
   template <size_t kPos>
   static constexpr bool GroupPerLane() {
     for (size_t lane = 0; lane < kFloats; ++lane) {
-      if (GroupOf<kPos>(lane) != lane) return false;
+      if (GroupOf<kPos>(lane) != lane / kTimes) return false;
     }
-    return true;
+    return kGroups >= kFloats;
   }
   // Lane i gets the scale of its group: a broadcast from memory, or a lookup in
   // one window.
@@ -324,6 +379,31 @@ struct ChunkDot {
           hn::ResizeBitCast(df, hn::Load(DS(), scales + kIndex.kFirst));
       return hn::TableLookupLanes(window, hn::SetTableIndices(df, kIndex.lane));
     }
+  }
+
+  // Products of all vectors, turn by turn: those of the last one make all.
+  struct TurnIndex {
+    alignas(64) int32_t lane[kFloats] = {};
+    constexpr TurnIndex() {
+      for (size_t i = 0; i < kFloats; ++i) {
+        lane[i] = static_cast<int32_t>(Lanes::From(i, 1));
+      }
+    }
+  };
+  static HWY_INLINE hn::Vec<hn::RebindToSigned<DF>> TurnedQuads(
+      const hn::Vec<D8> (&codes)[kVectors], const hn::Vec<DI8> (&y)[kVectors]) {
+    static_assert(kQuads, "products of four");
+    static constexpr TurnIndex kIndex;
+    const hn::RebindToSigned<DF> di32;
+    const auto turn = hn::SetTableIndices(di32, kIndex.lane);
+    auto sum = hn::Zero(di32);
+    HWY_UNROLL(8)
+    for (size_t j = 0; j < kVectors; ++j) {
+      if (j != 0) sum = hn::TableLookupLanes(sum, turn);
+      const size_t last = kVectors - 1 - j;
+      sum = QuadsU8I8(di32, codes[last], y[last], sum);
+    }
+    return sum;
   }
 
   // The sum of products, quads of it per lane, times the scale.
@@ -387,7 +467,11 @@ struct ChunkDot {
         StepSigns<Member(kJ, kI)>(signs)...};
     const auto products = [&](const Int8RowChunk& token) HWY_ATTR {
       const hn::Vec<DI8> a[] = {Activations<Member(kJ, kI)>(token, s[kI])...};
-      return Dot4All<kMaxCode, kSignedCodes, kQuads>(di32, codes, a);
+      if constexpr (Lanes::kTurn) {
+        return TurnedQuads(codes, a);
+      } else {
+        return Dot4All<kMaxCode, kSignedCodes, kQuads>(di32, codes, a);
+      }
     };
     (AddScaled<kJ>(products(y[kT * y_stride]), scales.at[kT], sums[kT]), ...);
   }
@@ -411,13 +495,12 @@ struct ChunkDot {
   }
 };
 
-// Chunks of activations that stay in L1 while rows pass, of all tokens at hand:
-// 320 bytes of each are read, 40 of 48 KiB. More of them would come from L2 for
-// every row and with VNNI take longer than the products: then so many rows meet
-// a segment of the columns, and only then the next. AVX3_SPR, IQ2_KL, 12
-// tokens of 4096 columns: 217 -> 262 GFLOPS, IQ4_KS, 8 of 14336: 197 -> 244.
-// AVX2, four tokens: 3 % slower or the same.
-inline constexpr size_t kCachedChunks = 128;
+// Bytes of activations that stay in L1 of 48 KiB while rows pass. More of them
+// would come from L2 for every row and with VNNI take longer than the products:
+// then so many rows meet a segment of the columns, and only then the next.
+// AVX3_SPR, IQ2_KL, 12 tokens of 4096 columns: 217 -> 262 GFLOPS, IQ4_KS, 8 of
+// 14336: 197 -> 244. AVX2, four tokens: 3 % slower or the same.
+inline constexpr size_t kCachedBytes = size_t{40} << 10;
 inline constexpr size_t kSegmentRows = 8;
 
 // Columns that meet the tokens at hand before others do.
@@ -425,6 +508,9 @@ template <class F>
 struct Segments {
   static constexpr size_t kChunkBytes =
       kChunk / F::kBlock * sizeof(typename F::Block);
+  // Chunks of activations: what is read of them.
+  static constexpr size_t kCachedChunks =
+      kCachedBytes / (kChunk + 2 * sizeof(float) * ChunkDot<F>::kGroups);
   size_t chunks;  // of a segment
   // To what comes in a while.
   size_t near, far;
@@ -482,8 +568,8 @@ HWY_INLINE void MatvecWhole(Tokens tokens, const uint8_t* HWY_RESTRICT p,
   } else if constexpr (Dot::kSource == CodeSource::kDecoded) {
     for (size_t c = 0; c < count; ++c, p += kBytes) {
       segments.Fetch(p);
-      const auto decoded =
-          Dot::Machine::type::Decode(typename F::Codes(), block(p));
+      const auto decoded = Dot::Machine::type::Decode(
+          typename F::Codes(), block(p), c + 1 < count ? 2 * kBytes : kBytes);
       Dot::Run(tokens, block(p), decoded, x + c, x_stride, sums);
     }
   } else {
@@ -517,7 +603,14 @@ HWY_INLINE void MatvecChunks(std::index_sequence<kT...> tokens,
       HWY_ALIGN uint8_t tail[kBytes] = {};
       memcpy(tail, p + whole * kBytes, left);
       const auto* block = reinterpret_cast<const Block*>(tail);
-      Dot::Run(tokens, block, block, x + chunks - 1, chunks, sums);
+      x += chunks - 1;
+      if constexpr (Dot::kSource == CodeSource::kDecoded) {
+        const auto decoded =
+            Dot::Machine::type::Decode(typename F::Codes(), block, kBytes);
+        Dot::Run(tokens, block, decoded, x, chunks, sums);
+      } else {
+        Dot::Run(tokens, block, block, x, chunks, sums);
+      }
     }
   }
 }
@@ -535,6 +628,8 @@ HWY_NOINLINE void MatvecSomeTokens(std::index_sequence<kT...> tokens,
   const size_t chunks = ChunksOf(args.cols);
   const Segments<F> segments(args, kCount);
   typename Dot::SavedSums saved[kSegmentRows][kCount];
+  const hn::Vec<typename Dot::DS> shared[] = {
+      Dot::SharedCorrection(args.x + (t + kT) * chunks, chunks)...};
   for (size_t r0 = begin; r0 < end; r0 += kSegmentRows) {
     const size_t rows = HWY_MIN(kSegmentRows, end - r0);
     for (size_t c = 0; c < chunks; c += segments.chunks) {
@@ -549,7 +644,8 @@ HWY_NOINLINE void MatvecSomeTokens(std::index_sequence<kT...> tokens,
           const float factor = F::kFactor * formats::Reader<F>::RowScale(row);
           float* HWY_RESTRICT out = args.y + t * args.y_stride + r0 + r;
           ((out[kT * args.y_stride] =
-                hn::ReduceSum(typename Dot::DF(), Dot::Total(sums[kT])) *
+                hn::ReduceSum(typename Dot::DF(),
+                              Dot::Total(sums[kT], shared[kT])) *
                 factor),
            ...);
         }

@@ -16,7 +16,9 @@
 #include "nibble/simd/pair_machine-inl.h"
 #include "nibble/simd/plane_machine-inl.h"
 #include "nibble/simd/point_machine-inl.h"
+#include "nibble/simd/ternary_machine-inl.h"
 #include "nibble/simd/trellis_machine-inl.h"
+#include "nibble/simd/turn_machine-inl.h"
 
 // No functions, so no attributes of a target (clang would miss them).
 namespace nibble {
@@ -28,17 +30,21 @@ enum class MachineKind {
   kLanes64,
   kPoints,
   kTrellis,
+  kTurns,
+  kTernary,
   kLanes32,
   kPairs,
   kDigits
 };
 template <class Codes, bool kIsTrellis = formats::TrellisOf<Codes>::kIsTrellis>
 inline constexpr MachineKind kMachineKind =
-    NIBBLE_LANE_ORDER != 0 && kWantsLanes<Codes>
+    kWantsTernary<Codes> ? MachineKind::kTernary
+    : NIBBLE_LANE_ORDER != 0 && kWantsLanes<Codes>
         ? (kIsTrellis            ? MachineKind::kTrellis
            : kWantsPoints<Codes> ? MachineKind::kPoints
                                  : MachineKind::kLanes64)
     : kIsTrellis           ? MachineKind::kSeeds
+    : kWantsTurns<Codes>   ? MachineKind::kTurns
     : kWantsLanes32<Codes> ? MachineKind::kLanes32
     : kWantsPairs<Codes>   ? MachineKind::kPairs
     : kWantsDigits<Codes>  ? MachineKind::kDigits
@@ -47,7 +53,7 @@ inline constexpr MachineKind kMachineKind =
 // What a machine evaluates codes from.
 enum class CodeSource {
   kBlock,    // the block
-  kDecoded,  // what it has decoded of it
+  kDecoded,  // what it has decoded of it, knowing how much can be read
   kAhead,    // the same, one chunk ahead
   kSpan,     // what it has stored of several chunks
 };
@@ -110,6 +116,24 @@ struct MatvecMachine<formats::Trellis<kGroup, Index, kMagnitude>,
   using type = TrellisMachine;
   template <class F>
   using Decoded = TrellisMachine::Decoded<8 / kGroup>;
+};
+template <class Layout, auto kM>
+struct MatvecMachine<formats::Base3<Layout, kM>, MachineKind::kTernary> {
+  static constexpr SignSource kSigns = SignSource::kOrdered;
+  static constexpr CodeSource kSource = CodeSource::kDecoded;
+  using Order = TernaryOrder<Layout>;
+  using type = TernaryMachine;
+  template <class F>
+  using Decoded = TernaryMachine::V;
+};
+template <class Codes>
+struct MatvecMachine<Codes, MachineKind::kTurns> {
+  static constexpr SignSource kSigns = SignSource::kOrdered;
+  static constexpr CodeSource kSource = CodeSource::kDecoded;
+  using Order = TurnOrder;
+  using type = TurnMachine;
+  template <class F>
+  using Decoded = TurnMachine::V;
 };
 #endif
 #if HWY_ARCH_X86 && HWY_TARGET == HWY_AVX2

@@ -112,6 +112,49 @@ struct TrellisOrder {
   }
 };
 
+// Two-bit fields of runs of 32, with VBMI: 64-bit lane l of every vector holds
+// eight bytes of one half of the chunk, four of its first sixteen bytes and
+// four of its others, and of each byte the field that is l + j fields further
+// up in vector j, around the 32 bits. So a rotation per lane brings all four
+// vectors to the same bits (simd/turn_machine-inl.h), and products of vector j
+// are of the sub-blocks of vector 0 after j turns by a lane: all of them add up
+// as integers, with the scale of one sub-block of 16 in each 32-bit lane.
+struct TurnOrder {
+  static constexpr uint16_t kId = 2 * 256 + 3;
+  // Of the chunk's sixteen words, which 32-bit lane i has.
+  static constexpr size_t Word(size_t i) {
+    return i / 8 * 8 + i % 2 * 4 + i % 8 / 2;
+  }
+  // Its rotation to the right, in bits.
+  static constexpr size_t Rotation(size_t i) { return 2 * (i % 8 / 2); }
+  // Which 32-bit lane's product comes to lane i in a turn.
+  static constexpr size_t TurnsFrom(size_t i) {
+    return i / 8 * 8 + (i + 6) % 8;
+  }
+  static constexpr size_t Logical(size_t pos) {
+    const size_t lane = pos % 64 / 4;
+    const size_t bit = 8 * (pos % 4) + 2 * (pos / 64) + Rotation(lane);
+    const size_t byte = 4 * Word(lane) + bit % 32 / 8;
+    return byte / 32 * 128 + bit % 8 / 2 * 32 + byte % 32;
+  }
+};
+
+// From which lane of vector `vector` products come to 32-bit lane `lane` of
+// their sum.
+template <class Order>
+struct ProductLanes {
+  static constexpr bool kTurn = false;
+  static constexpr size_t From(size_t lane, size_t /*vector*/) { return lane; }
+};
+template <>
+struct ProductLanes<TurnOrder> {
+  static constexpr bool kTurn = true;
+  static constexpr size_t From(size_t lane, size_t vector) {
+    for (; vector != 0; --vector) lane = TurnOrder::TurnsFrom(lane);
+    return lane;
+  }
+};
+
 // Pairs of codes: first members of 32 pairs, then their second ones, 32 bytes
 // at a time; the pairs are in IndexOrder.
 template <class IndexOrder>
@@ -187,6 +230,52 @@ struct DigitOrder {
   }
 };
 
+// Ternary digits with VBMI, if every sixteen elements are the digits of three
+// bytes and one of a byte of four: these four bytes in a 32-bit lane, the last
+// one first. Vector j has digit j + 1 of each of the three. The first byte is
+// put together: in the vector of its own digit that one, in the others the
+// digits 0 of the three (simd/ternary_machine-inl.h).
+template <class Layout>
+struct TernaryOrder {
+  static constexpr uint16_t kId = 3 * 256 + 64 + Layout::kElements / 64;
+  static constexpr DigitBytes<Layout> kBytes{};
+  // The element of lane `lane` that lies apart from the others.
+  static constexpr size_t Apart(size_t lane) {
+    size_t e = 16 * lane;
+    while (e % 16 != 15 && kBytes.HasFive(kBytes.Byte(e))) ++e;
+    return e;
+  }
+  // Which of the chunk's bytes are in a lane.
+  static constexpr size_t Byte(size_t lane, size_t i) {
+    if (i == 0) return kBytes.Byte(Apart(lane));
+    return kBytes.five[3 * lane + i - 1];
+  }
+  // The vector of the element apart.
+  static constexpr size_t Own(size_t lane) {
+    return kBytes.Digit(Apart(lane)) - 1;
+  }
+  // Of which byte of the lane, from 1 on, another vector has the digit 0.
+  static constexpr size_t FirstDigit(size_t lane, size_t vector) {
+    return vector < Own(lane) ? vector + 1 : vector;
+  }
+  static constexpr size_t Logical(size_t pos) {
+    const size_t vector = pos / 64, lane = pos % 64 / 4, i = pos % 4;
+    if (i != 0) return kBytes.element[Byte(lane, i)][vector + 1];
+    if (vector == Own(lane)) return Apart(lane);
+    return kBytes.element[Byte(lane, FirstDigit(lane, vector))][0];
+  }
+  // Is the layout such?
+  static constexpr bool Fits() {
+    for (size_t lane = 0; lane < 16; ++lane) {
+      if (kBytes.HasFive(Byte(lane, 0)) || Own(lane) >= 4) return false;
+    }
+    for (size_t pos = 0; pos < kChunk; ++pos) {
+      if (Logical(pos) / 16 != pos % 64 / 4) return false;
+    }
+    return true;
+  }
+};
+
 // The order matvec uses for a Codes type, derived from its first field; grids
 // stay logical.
 template <class E>
@@ -238,6 +327,17 @@ struct OtherOrderOf<formats::PairLut<Grid, Index>> {
 template <class Layout, auto kM>
 struct OtherOrderOf<formats::Base3<Layout, kM>> {
   using type = DigitOrder<Layout>;
+};
+
+// The same with VBMI.
+template <class E>
+struct VbmiOrderOf {
+  using type = LogicalOrder;
+};
+template <class Layout, auto kM>
+struct VbmiOrderOf<formats::Base3<Layout, kM>> {
+  using type = std::conditional_t<TernaryOrder<Layout>::Fits(),
+                                  TernaryOrder<Layout>, LogicalOrder>;
 };
 
 // Most orders move whole runs of 16 elements: packing activations is then

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Codes of sub-block scales to floats with VBMI: one instruction takes eight
-// bits from anywhere in eight bytes to a lane, and codes of up to five bits are
-// looked up in a table of floats, whose index may have anything above its bits.
+// Codes of sub-block scales to floats with VBMI: one instruction takes them to
+// a lane from anywhere in four bytes, a rotation, or in eight, and codes of up
+// to five bits are looked up in a table of floats, whose index may have
+// anything above its bits.
 #if defined(NIBBLE_SIMD_SCALE_CODES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_SIMD_SCALE_CODES_INL_H_
 #undef NIBBLE_SIMD_SCALE_CODES_INL_H_
@@ -12,6 +13,7 @@
 #include "hwy/highway.h"
 #include "nibble/formats/format.h"
 #include "nibble/simd/index64-inl.h"
+#include "nibble/simd/member_offset.h"
 #include "nibble/simd/numbers-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -19,8 +21,7 @@ namespace nibble {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Where the bits of codes kG .. kG + kLanes - 1 are, counted from the first
-// byte of their member.
+// Where the bits of codes are, counted from the first byte of their member.
 template <class Node>
 struct CodeBits {
   static constexpr bool kHas = false;
@@ -31,6 +32,7 @@ struct CodeBitsAt {
   static constexpr auto kMember = kM;
   static constexpr int kBits = kWidth;
   static constexpr size_t kBytes = formats::MemberBytes(kM);
+  static constexpr size_t kBlock = BlockSize(kM), kOffset = MemberOffset(kM);
   static constexpr size_t At(size_t e) {
     return 8 * Pos::Byte(e) + static_cast<size_t>(Pos::Shift(e));
   }
@@ -60,40 +62,52 @@ struct NumberBits<formats::Each<
     kPer, formats::RecordField<kBits, kFirst, 1, kPitch, kRecord, kM>>>
     : NumberBits<formats::RecordField<kBits, kFirst, kPer, 0, kRecord, kM>> {};
 
-// How they come to their lanes.
+// Every code kTimes times.
+template <class Source, size_t kTimes>
+struct RepeatedBits : Source {
+  static constexpr size_t At(size_t e) { return Source::At(e / kTimes); }
+};
+
+// How codes kG .. kG + kLanes - 1 come to their lanes, from anywhere in their
+// block.
+enum class CodeLoad { kRotate, kMultishift, kPromote, kNone };
 template <class Source, size_t kG, size_t kLanes>
 struct CodeWindow {
+  static constexpr size_t kBlock = Source::kBlock;
+  static constexpr size_t At(size_t i) {
+    return 8 * Source::kOffset + Source::At(kG + i);
+  }
   static constexpr size_t FirstByte() {
-    size_t first = Source::At(kG);
-    for (size_t i = 1; i < kLanes; ++i) {
-      first = HWY_MIN(first, Source::At(kG + i));
-    }
+    size_t first = At(0);
+    for (size_t i = 1; i < kLanes; ++i) first = HWY_MIN(first, At(i));
     return first / 8;
   }
   static constexpr size_t EndByte() {
     size_t end = 0;
     for (size_t i = 0; i < kLanes; ++i) {
-      end = HWY_MAX(end, Source::At(kG + i) + Source::kBits);
+      end = HWY_MAX(end, At(i) + Source::kBits);
     }
     return (end + 7) / 8;
   }
   static constexpr bool EachItsByte() {
     for (size_t i = 1; i < kLanes; ++i) {
-      if (Source::At(kG + i) != Source::At(kG) + 8 * i) return false;
+      if (At(i) != At(0) + 8 * i) return false;
     }
     return true;
   }
-  static constexpr size_t kSpan = EndByte() - FirstByte();
-  // So many bytes, repeated; four come without a shuffle.
-  static constexpr size_t kBytes = Source::kBytes >= 8 && kSpan > 4 ? 8
-                                   : Source::kBytes >= 4            ? 4
-                                   : Source::kBytes >= 2            ? 2
-                                                                    : 1;
+  // Do so many bytes, in all lanes, have all codes?
+  static constexpr bool Fits(size_t bytes) {
+    return kBlock >= bytes && EndByte() - FirstByte() <= bytes;
+  }
+  static constexpr CodeLoad kLoad = Fits(4)         ? CodeLoad::kRotate
+                                    : Fits(8)       ? CodeLoad::kMultishift
+                                    : EachItsByte() ? CodeLoad::kPromote
+                                                    : CodeLoad::kNone;
+  static constexpr size_t kBytes = kLoad == CodeLoad::kRotate ? 4 : 8;
   static constexpr size_t kFrom =
-      HWY_MIN(FirstByte(), Source::kBytes - HWY_MIN(kBytes, Source::kBytes));
-  static constexpr bool kFits =
-      Source::kBytes >= kBytes && EndByte() <= kFrom + kBytes;
-  static constexpr bool kPromotes = !kFits && EachItsByte();
+      HWY_MIN(FirstByte(), kBlock - HWY_MIN(kBytes, kBlock));
+  // Where code i is in these bytes.
+  static constexpr size_t Bit(size_t i) { return At(i) - 8 * kFrom; }
 };
 template <class Source, size_t kG, size_t kLanes, int kTo>
 struct CodeDistances {
@@ -101,26 +115,38 @@ struct CodeDistances {
   alignas(64) uint8_t from[4 * kLanes] = {};
   constexpr CodeDistances() {
     for (size_t i = 0; i < kLanes; ++i) {
-      from[4 * i + kTo / 8] = static_cast<uint8_t>(
-          (Source::At(kG + i) + 64 - 8 * Window::kFrom - kTo % 8) % 64);
+      from[4 * i + kTo / 8] =
+          static_cast<uint8_t>((Window::Bit(i) + 64 - kTo % 8) % 64);
+    }
+  }
+};
+template <class Source, size_t kG, size_t kLanes, int kTo>
+struct CodeRotations {
+  using Window = CodeWindow<Source, kG, kLanes>;
+  alignas(64) uint32_t right[kLanes] = {};  // to bit kTo
+  alignas(64) uint32_t mask[kLanes] = {};   // of the bits where they are
+  constexpr CodeRotations() {
+    for (size_t i = 0; i < kLanes; ++i) {
+      right[i] = static_cast<uint32_t>(Window::Bit(i) + 32 - kTo) % 32;
+      mask[i] = ((1u << Source::kBits) - 1) << Window::Bit(i);
     }
   }
 };
 
-// Codes [kG, kG + lanes) of a node: indices in 32-bit lanes, whose lowest kBits
-// bits from bit kTo on count, and what an index means.
-template <class Node, size_t kG, size_t kLanes>
+// Codes [kG, kG + lanes) of a node, each kTimes times: indices in 32-bit lanes,
+// whose lowest kBits bits from bit kTo on count, and what an index means.
+template <class Node, size_t kG, size_t kLanes, size_t kTimes = 1>
 struct CodeIndex {
-  using Source = CodeBits<Node>;
-  static constexpr bool Has() {
+  using Source = RepeatedBits<CodeBits<Node>, kTimes>;
+  static constexpr CodeLoad Load() {
     if constexpr (kVbmi && kLanes >= 8 && Source::kHas) {
-      using Window = CodeWindow<Source, kG, kLanes>;
-      return Window::kFits || Window::kPromotes;
+      return CodeWindow<Source, kG, kLanes>::kLoad;
     } else {
-      return false;
+      return CodeLoad::kNone;
     }
   }
-  static constexpr bool kHas = Has();
+  static constexpr bool kHas = Load() != CodeLoad::kNone;
+  static constexpr bool kRotates = Load() == CodeLoad::kRotate;
   static constexpr int Bits() {
     if constexpr (Source::kHas) return Source::kBits;
     return 0;
@@ -138,31 +164,47 @@ struct CodeIndex {
   template <int kTo, class D32, class X>
   static HWY_INLINE hn::Vec<D32> At(D32 d32, const X* HWY_RESTRICT x) {
     using Window = CodeWindow<Source, kG, kLanes>;
-    const hn::Repartition<uint8_t, D32> d8;
-    const uint8_t* HWY_RESTRICT p = x->*Source::kMember;
-    if constexpr (Window::kFits) {
+    const uint8_t* HWY_RESTRICT p =
+        reinterpret_cast<const uint8_t*>(x) + Window::kFrom;
+    if constexpr (kRotates) {
+      // Shuffles are scarcer than shifts.
+      static constexpr CodeRotations<Source, kG, kLanes, kTo> kRotations;
+      const auto v = hn::Set(d32, formats::Load32(p));
+      return hn::Ror(v, hn::Load(d32, kRotations.right));
+    } else if constexpr (Window::kLoad == CodeLoad::kMultishift) {
       static constexpr CodeDistances<Source, kG, kLanes, kTo> kDistances;
-      const auto v = RepeatBytes<Window::kBytes>(d8, p + Window::kFrom);
+      const hn::Repartition<uint8_t, D32> d8;
+      const auto v = RepeatBytes<8>(d8, p);
       const auto from = hn::Load(d8, kDistances.from);
       return hn::BitCast(d32,
                          hn::Vec<decltype(d8)>{Multishift(from.raw, v.raw)});
     } else {
       const hn::Rebind<uint8_t, D32> bytes;
       constexpr int kShift = static_cast<int>(Source::At(kG) % 8) - kTo;
-      const auto v =
-          hn::PromoteTo(d32, hn::LoadU(bytes, p + Source::At(kG) / 8));
+      const auto v = hn::PromoteTo(
+          d32, hn::LoadU(bytes, (x->*Source::kMember) + Source::At(kG) / 8));
       if constexpr (kShift > 0) return hn::ShiftRight<kShift>(v);
       if constexpr (kShift < 0) return hn::ShiftLeft<-kShift>(v);
       return v;
     }
   }
+  // Which codes are not 0.
+  template <class D32, class X>
+  static HWY_INLINE hn::Mask<D32> Test(D32 d32, const X* HWY_RESTRICT x) {
+    using Window = CodeWindow<Source, kG, kLanes>;
+    static_assert(kRotates, "four bytes have all codes");
+    static constexpr CodeRotations<Source, kG, kLanes, 0> kRotations;
+    const auto* p = reinterpret_cast<const uint8_t*>(x) + Window::kFrom;
+    return hn::TestBit(hn::Set(d32, formats::Load32(p)),
+                       hn::Load(d32, kRotations.mask));
+  }
 #endif
 };
 // Two fields, the lower bits first.
-template <class A, class B, size_t kG, size_t kLanes>
+template <class A, class B, size_t kG, size_t kLanes, size_t kTimes>
 struct CodePair {
-  using Low = CodeIndex<A, kG, kLanes>;
-  using High = CodeIndex<B, kG, kLanes>;
+  using Low = CodeIndex<A, kG, kLanes, kTimes>;
+  using High = CodeIndex<B, kG, kLanes, kTimes>;
   static constexpr bool kHas = Low::kHas && High::kHas;
   static constexpr int kBits = Low::kBits + High::kBits;
   template <int kTo, class D32, class X>
@@ -173,26 +215,26 @@ struct CodePair {
                                  High::template At<kMiddle>(d32, x));
   }
 };
-template <class A, int k, class B, size_t kG, size_t kLanes>
-struct CodeIndex<formats::Or<A, formats::Shl<k, B>>, kG, kLanes>
-    : CodePair<A, B, kG, kLanes> {
-  using Base = CodePair<A, B, kG, kLanes>;
+template <class A, int k, class B, size_t kG, size_t kLanes, size_t kTimes>
+struct CodeIndex<formats::Or<A, formats::Shl<k, B>>, kG, kLanes, kTimes>
+    : CodePair<A, B, kG, kLanes, kTimes> {
+  using Base = CodePair<A, B, kG, kLanes, kTimes>;
   static constexpr bool kHas = Base::kHas && k == Base::Low::kBits;
   static constexpr int Meaning(int index) { return index; }
 };
-template <class E, class Sign, size_t kG, size_t kLanes>
-struct CodeIndex<formats::SignedBy<E, Sign>, kG, kLanes>
-    : CodePair<E, Sign, kG, kLanes> {
-  using Low = CodeIndex<E, kG, kLanes>;
+template <class E, class Sign, size_t kG, size_t kLanes, size_t kTimes>
+struct CodeIndex<formats::SignedBy<E, Sign>, kG, kLanes, kTimes>
+    : CodePair<E, Sign, kG, kLanes, kTimes> {
+  using Low = CodeIndex<E, kG, kLanes, kTimes>;
   static constexpr int Meaning(int index) {
     const int low = index % (1 << Low::kBits);
     return index == low ? low : ~low;
   }
 };
-template <class E, uint64_t... kWords, size_t kG, size_t kLanes>
-struct CodeIndex<formats::Lut<E, kWords...>, kG, kLanes>
-    : CodeIndex<E, kG, kLanes> {
-  using Index = CodeIndex<E, kG, kLanes>;
+template <class E, uint64_t... kWords, size_t kG, size_t kLanes, size_t kTimes>
+struct CodeIndex<formats::Lut<E, kWords...>, kG, kLanes, kTimes>
+    : CodeIndex<E, kG, kLanes, kTimes> {
+  using Index = CodeIndex<E, kG, kLanes, kTimes>;
   static constexpr bool kHas = Index::kHas && Index::kBits <= 5;
   static constexpr int Meaning(int index) {
     return formats::LutEntries<kWords...>::At(Index::Meaning(index));

@@ -140,6 +140,26 @@ HWY_INLINE float HalfToFloat(formats::Word16 half) {
   return HalfToFloat(formats::Load16(half.bytes));
 }
 
+// Four fp16 numbers, converted straight from memory. g++ loads them first, and
+// from a register the instruction takes a shuffle more (AVX3_SPR, from L2: Q2_K
+// 53.0 -> 56.7 Gweights/s).
+HWY_INLINE hn::Vec<hn::CappedTag<float, 4>> FourHalves(
+    const uint8_t* HWY_RESTRICT p) {
+  const hn::CappedTag<float, 4> d4;
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2 && !HWY_COMPILER_MSVC
+  hn::Vec<decltype(d4)> four;
+  using Eight = uint8_t[8];
+  __asm__("vcvtph2ps %1, %0"
+          : "=v"(four.raw)
+          : "m"(*reinterpret_cast<const Eight*>(p)));
+  return four;
+#else
+  const hn::Rebind<hwy::float16_t, decltype(d4)> d16;
+  return hn::PromoteTo(
+      d4, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(p)));
+#endif
+}
+
 // The fp16 number at kOffset of block x, in all lanes. Where there is an
 // instruction for it, it converts eight bytes of the block straight from
 // memory.
@@ -148,11 +168,7 @@ HWY_INLINE hn::Vec<DF> BroadcastHalf(DF df, const X* HWY_RESTRICT x) {
   const uint8_t* HWY_RESTRICT p = reinterpret_cast<const uint8_t*>(x) + kOffset;
   if constexpr (HWY_ARCH_X86 && kNativeHalf && sizeof(X) >= 8) {
     constexpr int kLane = kOffset + 8 <= sizeof(X) ? 0 : 3;  // first or last
-    const hn::CappedTag<hwy::float16_t, 4> d16;
-    const hn::Rebind<float, decltype(d16)> d4;
-    const auto four = hn::PromoteTo(
-        d4,
-        hn::LoadU(d16, reinterpret_cast<const hwy::float16_t*>(p - 2 * kLane)));
+    const auto four = FourHalves(p - 2 * kLane);
     if constexpr (kLane == 0) {
       return hn::Set(df, hn::GetLane(four));
     } else {
@@ -242,13 +258,14 @@ struct BitsInOrder<formats::Field<1, 1, kM>> {
 
 // Scales, shifts and mins of groups [kFirst, kFirst + kWindow) of the chunk of
 // 256 weights that starts at block x. A group is a sub-block, or 32 weights of
-// a longer one.
-template <class F>
+// a longer one. With kTimes each group has so many lanes, one after the other:
+// what is said of groups here, is said of lanes.
+template <class F, size_t kTimes = 1>
 struct ChunkWindows {
   using Block = typename F::Block;
   static constexpr size_t kGroup = 32 < F::kSub ? 32 : F::kSub;
   static_assert(kGroup == 16 || kGroup == 32, "activations have these sums");
-  static constexpr size_t kGroups = kChunk / kGroup;
+  static constexpr size_t kGroups = kChunk / kGroup * kTimes;
   static constexpr size_t kPerBlock = F::kBlock / kGroup;
   using DS = hn::CappedTag<float, kGroups>;
   static constexpr size_t kWindow = HWY_MAX_LANES_D(DS);
@@ -257,10 +274,29 @@ struct ChunkWindows {
   // Is choosing by a mask one operation? With AVX2 it is three.
   static constexpr bool kBlends = HWY_TARGET != HWY_AVX2;
 
+  // Can all numbers come kTimes times?
+  static constexpr bool Has() {
+    using Codes = typename F::ScaleCodes;
+    using Shifts = typename F::ShiftCodes;
+    constexpr bool kCodes = formats::kIsPresent<Codes>;
+    constexpr bool kShifts = formats::kIsPresent<Shifts>;
+    constexpr bool kMins = formats::kIsPresent<typename F::MinCodes>;
+    if constexpr (kTimes == 1) {
+      return true;
+    } else if constexpr (kMins || formats::ScaleOf<F>::type::kCoded) {
+      return false;
+    } else if constexpr (F::kBlock != kChunk) {
+      return F::kRowHeader != 0 && !kCodes && !kShifts;
+    } else {
+      return (!kCodes || CodeIndex<Codes, 0, kWindow, kTimes>::kHas) &&
+             (!kShifts || CodeIndex<Shifts, 0, kWindow, kTimes>::kRotates);
+    }
+  }
+
   // A number per sub-block: kStep * code + kBase.
   template <class Node, size_t kFirst, int kStep = 1, int kBase = 0>
   static HWY_INLINE VS Codes(DS ds, const Block* HWY_RESTRICT x) {
-    using Index = CodeIndex<Node, kFirst, kWindow>;
+    using Index = CodeIndex<Node, kFirst, kWindow, kTimes>;
     if constexpr (formats::IsConstant<Node>::value) {
       static_assert(kStep == 1 && kBase == 0, "as it is");
       return hn::Set(ds,
@@ -270,6 +306,7 @@ struct ChunkWindows {
       if constexpr (F::kBlock == kChunk && Index::kHas) {
         return ScaledCodes<Index, kStep, kBase>(ds, x);
       } else {
+        static_assert(kTimes == 1, "see kHas");
         const auto codes = CodesToFloat<Node, kFirst, kPerBlock>(ds, x);
         if constexpr (kStep == 1 && kBase == 0) return codes;
         return hn::MulAdd(codes, hn::Set(ds, static_cast<float>(kStep)),
@@ -283,6 +320,7 @@ struct ChunkWindows {
     if constexpr (F::kBlock == kChunk) {
       return BroadcastHalf<kOffset>(ds, x);
     } else {
+      static_assert(kTimes == 1, "see kHas");
       return GroupHalves<F, kOffset, kPerBlock, kFirst>(ds, x);
     }
   }
@@ -307,11 +345,13 @@ struct ChunkWindows {
   // Which groups are shifted.
   template <class Node, size_t kFirst>
   static HWY_INLINE hn::Mask<DS> ShiftMask(DS ds, const Block* HWY_RESTRICT x) {
-    using Index = CodeIndex<Node, kFirst, kWindow>;
+    using Index = CodeIndex<Node, kFirst, kWindow, kTimes>;
     static_assert(formats::Width<Node>::value == 1, "a bit per sub-block");
-    if constexpr (BitsInOrder<Node>::kHas && kWindow >= 8) {
+    if constexpr (BitsInOrder<Node>::kHas && kTimes == 1 && kWindow >= 8) {
       static_assert(F::kBlock == kChunk, "bits of one block");
       return hn::LoadMaskBits(ds, BitsInOrder<Node>::Of(*x) + kFirst / 8);
+    } else if constexpr (F::kBlock == kChunk && Index::kRotates) {
+      return hn::RebindMask(ds, Index::Test(hn::RebindToUnsigned<DS>(), x));
     } else if constexpr (F::kBlock == kChunk && Index::kHas) {
       const hn::RebindToUnsigned<DS> du;
       const auto bits = Index::template At<0>(du, x);
