@@ -52,7 +52,8 @@ inline constexpr size_t kFarPrefetch = 8192;
 
 // Are products of group g of 32 in 32-bit lanes 2 g and 2 g + 1 of all vectors?
 // Then the groups' numbers come in these lanes, twice each: no shuffle per
-// token (AVX3_SPR, IQ2_KL: 41.8 -> 47.1 Gweights/s, IQ3_S 28.4 -> 29.6).
+// token (AVX3_SPR, IQ3_S: 28.5 -> 29.7 Gweights/s, IQ2_KL, two tokens: 138 ->
+// 148 GFLOPS).
 template <class Order, size_t kFloats>
 constexpr bool TwoLanesPerGroup() {
   for (size_t i = 0; i < kChunk / 4; ++i) {
@@ -495,12 +496,14 @@ struct ChunkDot {
   }
 };
 
-// Bytes of activations that stay in L1 of 48 KiB while rows pass. More of them
-// would come from L2 for every row and with VNNI take longer than the products:
-// then so many rows meet a segment of the columns, and only then the next.
-// AVX3_SPR, IQ2_KL, 12 tokens of 4096 columns: 217 -> 262 GFLOPS, IQ4_KS, 8 of
-// 14336: 197 -> 244. AVX2, four tokens: 3 % slower or the same.
-inline constexpr size_t kCachedBytes = size_t{40} << 10;
+// Bytes of activations that stay in L1 while rows pass, if they are all, and
+// those of a part of them. More would come from L2 for every row and with VNNI
+// take longer than the products: then so many rows meet a segment of the
+// columns, and only then the next. AVX3_SPR, IQ2_KL, 12 tokens of 4096 columns:
+// 217 -> 262 GFLOPS, IQ4_KS, 8 of 14336: 197 -> 244. AVX2, four tokens: 3 %
+// slower or the same.
+inline constexpr size_t kL1Bytes = size_t{48} << 10;
+inline constexpr size_t kSegmentBytes = size_t{40} << 10;
 inline constexpr size_t kSegmentRows = 8;
 
 // Columns that meet the tokens at hand before others do.
@@ -508,17 +511,18 @@ template <class F>
 struct Segments {
   static constexpr size_t kChunkBytes =
       kChunk / F::kBlock * sizeof(typename F::Block);
-  // Chunks of activations: what is read of them.
-  static constexpr size_t kCachedChunks =
-      kCachedBytes / (kChunk + 2 * sizeof(float) * ChunkDot<F>::kGroups);
+  // Of a chunk of activations, what is read.
+  static constexpr size_t kReadBytes =
+      kChunk + 2 * sizeof(float) * ChunkDot<F>::kGroups;
   size_t chunks;  // of a segment
   // To what comes in a while.
   size_t near, far;
 
   HWY_INLINE Segments(const MatvecArgs& args, size_t tokens)
       : chunks(ChunksOf(args.cols)), near(kNearPrefetch), far(kFarPrefetch) {
-    const size_t count = (chunks * tokens + kCachedChunks - 1) / kCachedChunks;
-    if (!kNativeU8I8 || count == 1) return;
+    const size_t bytes = chunks * tokens * kReadBytes;
+    if (!kNativeU8I8 || bytes <= kL1Bytes) return;
+    const size_t count = (bytes + kSegmentBytes - 1) / kSegmentBytes;
     chunks = (chunks + count - 1) / count;
     near = args.stride_bytes;  // the same columns of the next row
     far = (kFarPrefetch / (chunks * kChunkBytes) + 1) * args.stride_bytes;
@@ -658,9 +662,10 @@ HWY_NOINLINE void MatvecSomeTokens(std::index_sequence<kT...> tokens,
 // more than sums that do not fit the registers: with up to six at a time, eight
 // tokens were slower than six (AVX3_SPR, Q8_0: 128 after 141 GFLOPS, now 162),
 // with up to eight nine were slower than eight (IQ2_KL: 200 after 253, now 262)
-// with up to twelve thirteen than twelve (240 after 267, now 274) and with up to
-// sixteen seventeen than sixteen (IQ4_KT: 169 after 206, now 209). Targets that
-// only have to work get one: unrolled code took them most of the compile time.
+// with up to twelve thirteen than twelve (240 after 267, now 274) and with up
+// to sixteen seventeen than sixteen (IQ4_KT: 169 after 206, now 209). Targets
+// that only have to work get one: unrolled code took them most of the compile
+// time.
 inline constexpr size_t kMaxTokens = HWY_ARCH_X86 && HWY_TARGET > HWY_AVX2 ? 1
                                      : kNativeU8I8                         ? 20
                                                                            : 4;

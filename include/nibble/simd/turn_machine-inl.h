@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The SIMD machine in TurnOrder, for two-bit codes in runs of 32: three
 // shuffles of products replace three conversions, multiplications by scales and
-// their shuffles, of four. Matvec from memory, one core of Emerald Rapids,
-// Gweights/s: IQ2_KS 50 -> 61, IQ2_K 47 -> 58, Q2_K 48 -> 55, TQ2_0 56 -> 65;
+// their shuffles, of four. Matvec from L2, one core of Emerald Rapids,
+// Gweights/s: IQ2_KS 50 -> 67, IQ2_K 51 -> 60, Q2_K 49 -> 57, TQ2_0 53 -> 70;
 // eight tokens, GFLOPS: IQ2_KS 165 -> 222, IQ2_K 164 -> 220.
 #if defined(NIBBLE_SIMD_TURN_MACHINE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_SIMD_TURN_MACHINE_INL_H_
