@@ -49,6 +49,9 @@ struct LaneSignBits {
   }
 };
 
+// A bit matrix: seven bits of a byte stay, the eighth is their sum.
+inline constexpr int64_t kEighthIsSum = 0x010204081020407F;
+
 // The signs of a lane's four groups in its lower four bytes.
 template <int kRun, auto kM, class X>
 HWY_INLINE __m512i LaneSigns(formats::FreeSigns<formats::Field<8, kRun, kM>>,
@@ -67,9 +70,8 @@ LaneSigns(formats::ParitySigns<
   const __m512i seven = _mm512_multishift_epi64_epi8(
       _mm512_load_si512(kBits.first),
       LaneRecords<formats::MemberBytes(kM) / 8>(x->*kM));
-  // Seven bits stay, the eighth is their sum.
-  return _mm512_gf2p8affine_epi64_epi8(
-      seven, _mm512_set1_epi64(0x010204081020407F), 0);
+  return _mm512_gf2p8affine_epi64_epi8(seven, _mm512_set1_epi64(kEighthIsSum),
+                                       0);
 }
 // Which of a lane's signs are those of vector kJ.
 template <class Order, size_t kJ>

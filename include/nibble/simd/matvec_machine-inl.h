@@ -62,16 +62,27 @@ enum class CodeSource {
 // weights plus F::kMaxCode then.
 enum class SignSource { kOrdered, kLanes, kCodes };
 
-// A machine that evaluates codes from the block, its element order, and where
-// its signs are.
-template <class M, class O, SignSource kSignsAre = SignSource::kOrdered>
-struct BlockMachine {
+// A machine, its element order, what it evaluates codes from, where signs are.
+template <class M, class O, CodeSource kFrom,
+          SignSource kSignsAre = SignSource::kOrdered>
+struct MachineTraits {
   static constexpr SignSource kSigns = kSignsAre;
-  static constexpr CodeSource kSource = CodeSource::kBlock;
+  static constexpr CodeSource kSource = kFrom;
   using Order = O;
   using type = M;
+};
+// The same from the block.
+template <class M, class O, SignSource kSignsAre = SignSource::kOrdered>
+struct BlockMachine : MachineTraits<M, O, CodeSource::kBlock, kSignsAre> {
   template <class F>
   using Decoded = const typename F::Block* HWY_RESTRICT;
+};
+// From a D, for any format.
+template <class M, class O, class D, CodeSource kFrom = CodeSource::kDecoded,
+          SignSource kSignsAre = SignSource::kOrdered>
+struct DecodingMachine : MachineTraits<M, O, kFrom, kSignsAre> {
+  template <class F>
+  using Decoded = D;
 };
 
 // What matvec takes on this target.
@@ -82,14 +93,9 @@ struct MatvecMachine
           typename OrderOf<Codes>::type> {};
 template <int kGroup, class Index, bool kMagnitude>
 struct MatvecMachine<formats::Trellis<kGroup, Index, kMagnitude>,
-                     MachineKind::kSeeds> {
-  static constexpr SignSource kSigns = SignSource::kOrdered;
-  static constexpr CodeSource kSource = CodeSource::kDecoded;
-  using Order = QuadOrder<kGroup>;
-  using type = Simd<hn::ScalableTag<uint8_t>, Order>;
-  template <class F>
-  using Decoded = ChunkSeeds<kGroup>;
-};
+                     MachineKind::kSeeds>
+    : DecodingMachine<Simd<hn::ScalableTag<uint8_t>, QuadOrder<kGroup>>,
+                      QuadOrder<kGroup>, ChunkSeeds<kGroup>> {};
 #if NIBBLE_LANE_ORDER
 template <class Codes>
 struct MatvecMachine<Codes, MachineKind::kLanes64>
@@ -97,52 +103,31 @@ struct MatvecMachine<Codes, MachineKind::kLanes64>
               BlockMachine<PlaneMachine, PlaneOrder<2>, SignSource::kLanes>,
               BlockMachine<LaneMachine, LaneOrder, SignSource::kLanes>> {};
 template <class Codes>
-struct MatvecMachine<Codes, MachineKind::kPoints> {
-  static constexpr SignSource kSigns = SignSource::kCodes;
-  static constexpr CodeSource kSource = CodeSource::kSpan;
-  using Order = PointOrder;
-  using type = PointMachine;
-  template <class F>
-  using Decoded = PointMachine::Chunk;
+struct MatvecMachine<Codes, MachineKind::kPoints>
+    : DecodingMachine<PointMachine, PointOrder, PointMachine::Chunk,
+                      CodeSource::kSpan, SignSource::kCodes> {
   template <class F>
   using Span = PointMachine::Span<F>;
 };
 template <int kGroup, class Index, bool kMagnitude>
 struct MatvecMachine<formats::Trellis<kGroup, Index, kMagnitude>,
-                     MachineKind::kTrellis> {
-  static constexpr SignSource kSigns = SignSource::kLanes;
-  static constexpr CodeSource kSource = CodeSource::kAhead;
-  using Order = TrellisOrder<kGroup>;
-  using type = TrellisMachine;
-  template <class F>
-  using Decoded = TrellisMachine::Decoded<8 / kGroup>;
-};
+                     MachineKind::kTrellis>
+    : DecodingMachine<TrellisMachine, TrellisOrder<kGroup>,
+                      TrellisMachine::Decoded<8 / kGroup>, CodeSource::kAhead,
+                      SignSource::kLanes> {};
 template <class Layout, auto kM>
-struct MatvecMachine<formats::Base3<Layout, kM>, MachineKind::kTernary> {
-  static constexpr SignSource kSigns = SignSource::kOrdered;
-  static constexpr CodeSource kSource = CodeSource::kDecoded;
-  using Order = TernaryOrder<Layout>;
-  using type = TernaryMachine;
-  template <class F>
-  using Decoded = TernaryMachine::V;
+struct MatvecMachine<formats::Base3<Layout, kM>, MachineKind::kTernary>
+    : DecodingMachine<TernaryMachine, TernaryOrder<Layout>, TernaryMachine::V> {
 };
 template <class Codes>
-struct MatvecMachine<Codes, MachineKind::kTurns> {
-  static constexpr SignSource kSigns = SignSource::kOrdered;
-  static constexpr CodeSource kSource = CodeSource::kDecoded;
-  using Order = TurnOrder;
-  using type = TurnMachine;
-  template <class F>
-  using Decoded = TurnMachine::V;
-};
+struct MatvecMachine<Codes, MachineKind::kTurns>
+    : DecodingMachine<TurnMachine, TurnOrder, TurnMachine::V> {};
 #endif
 #if HWY_ARCH_X86 && HWY_TARGET == HWY_AVX2
 template <class Codes>
-struct MatvecMachine<Codes, MachineKind::kLanes32> {
-  static constexpr SignSource kSigns = SignSource::kLanes;
-  static constexpr CodeSource kSource = CodeSource::kSpan;
-  using Order = LaneOrder;
-  using type = Lane32Machine;
+struct MatvecMachine<Codes, MachineKind::kLanes32>
+    : MachineTraits<Lane32Machine, LaneOrder, CodeSource::kSpan,
+                    SignSource::kLanes> {
   template <class F>
   using Decoded = Lane32Machine::Chunk<Codes, typename F::Block>;
   template <class F>

@@ -50,14 +50,15 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // The points of a grid, two bits to a weight: the rank of its level.
-template <class Grid, int kZero>
+template <class Grid>
 struct PointTables {
   static constexpr uint8_t Level(size_t point, size_t weight) {
     return static_cast<uint8_t>(Grid::Host()[point] >> (8 * weight));
   }
   // half[h][i]: weights 4 h .. 4 h + 3 of point i.
   alignas(64) uint8_t half[2][Grid::kPoints] = {};
-  // kZero and the signed weight of bits 0 and 1 with the sign in bit 4, or of
+  int zero = 0;  // the highest level
+  // `zero` and the signed weight of bits 0 and 1 with the sign in bit 4, or of
   // bits 2 and 3 with bit 5.
   alignas(64) uint8_t weight[2][64] = {};
   constexpr PointTables() {
@@ -70,6 +71,7 @@ struct PointTables {
       rank[v] = static_cast<uint8_t>(levels);
       level[levels++] = static_cast<uint8_t>(v);  // no constant beyond four
     }
+    zero = level[levels - 1];
     for (size_t i = 0; i < 8 * Grid::kPoints; ++i) {
       uint8_t& byte = half[i % 8 / 4][i / 8];
       byte = static_cast<uint8_t>(byte | rank[Level(i / 8, i % 8)]
@@ -79,7 +81,7 @@ struct PointTables {
       const size_t w = i / 64, bits = i % 64;
       const int v = level[bits >> (2 * w) & 3];
       const bool negative = bits >> (4 + w) & 1;
-      weight[w][bits] = static_cast<uint8_t>(kZero + (negative ? -v : v));
+      weight[w][bits] = static_cast<uint8_t>(zero + (negative ? -v : v));
     }
   }
 };
@@ -159,16 +161,7 @@ struct PointMachine {
 
  private:
   template <class Grid>
-  static constexpr int MaxLevel() {
-    int most = 0;
-    for (size_t i = 0; i < 8 * Grid::kPoints; ++i) {
-      const int v = static_cast<int>(Grid::Host()[i / 8] >> (i % 8 * 8) & 255);
-      most = v > most ? v : most;
-    }
-    return most;
-  }
-  template <class Grid>
-  static constexpr PointTables<Grid, MaxLevel<Grid>()> kTables{};
+  static constexpr PointTables<Grid> kTables{};
 
   static HWY_INLINE V Lookup(const uint8_t* HWY_RESTRICT table, V index) {
     return V{_mm512_permutexvar_epi8(index.raw, _mm512_load_si512(table))};
@@ -178,7 +171,7 @@ struct PointMachine {
   static HWY_INLINE void Pairs(formats::GridPoints<Grid, Index>,
                                const X* HWY_RESTRICT x0,
                                const X* HWY_RESTRICT x1, Chunk* chunk) {
-    static_assert(MaxLevel<Grid>() == kMaxCode, "zero is at F::kMaxCode");
+    static_assert(kTables<Grid>.zero == kMaxCode, "zero is at F::kMaxCode");
     const V signs = EightSigns(Signs(), x0, x1);
     const V low = PointsOf<Grid, 0>(Index(), x0, x1);
     const V high = PointsOf<Grid, 1>(Index(), x0, x1);
@@ -265,11 +258,9 @@ struct PointMachine {
     using Bits = PointBits<NumberBits<Seven>, 0>;
     static_assert(NumberBits<Seven>::kBits == 7 && Bits::kShift <= 1,
                   "seven bits of a byte");
-    // Seven bits stay, the eighth is their sum: rows of a matrix.
-    constexpr uint64_t kMatrix = uint64_t{0x010204081020407F} << Bits::kShift;
     const V seven = Bytes<NumberBits<Seven>::kMember, Bits>(x0, x1);
     return V{_mm512_gf2p8affine_epi64_epi8(
-        seven.raw, _mm512_set1_epi64(static_cast<int64_t>(kMatrix)), 0)};
+        seven.raw, _mm512_set1_epi64(kEighthIsSum * (1 << Bits::kShift)), 0)};
   }
 
   // -- Bytes of points.
