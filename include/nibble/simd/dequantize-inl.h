@@ -100,7 +100,7 @@ struct Dequantizer {
 template <class F>
 HWY_NOINLINE void DequantizeRow(const uint8_t* HWY_RESTRICT row, size_t cols,
                                 float* HWY_RESTRICT out) {
-  const float row_scale = formats::Reader<F>::RowScale(row);
+  const float row_scale = RowScale<F>(row);
   const auto* blocks =
       reinterpret_cast<const typename F::Block*>(row + F::kRowHeader);
   for (size_t b = 0; b < cols / F::kBlock; ++b) {

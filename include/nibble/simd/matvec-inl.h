@@ -163,24 +163,26 @@ HWY_NOINLINE void MatvecSomeTokens(std::index_sequence<kT...> tokens,
   using Sums = typename Dot::Sums;
   constexpr size_t kCount = sizeof...(kT);
   const size_t chunks = ChunksOf(args.cols);
+  const size_t cols = args.cols, stride = args.stride_bytes;
+  const size_t y_stride = args.y_stride;
+  const Int8RowChunk* HWY_RESTRICT x = args.x + t * chunks;
+  float* HWY_RESTRICT y = args.y + t * y_stride;
   const Segments<F> segments(args, kCount);
   typename Dot::SavedSums saved[kSegmentRows][kCount];
   const hn::Vec<typename Dot::DS> shared[] = {
-      Dot::SharedCorrection(args.x + (t + kT) * chunks, chunks)...};
+      Dot::SharedCorrection(x + kT * chunks, chunks)...};
   for (size_t r0 = begin; r0 < end; r0 += kSegmentRows) {
     const size_t rows = HWY_MIN(kSegmentRows, end - r0);
     for (size_t c = 0; c < chunks; c += segments.chunks) {
-      for (size_t r = 0; r < rows; ++r) {
-        const uint8_t* row = args.weights + (r0 + r) * args.stride_bytes;
+      const uint8_t* HWY_RESTRICT row = args.weights + r0 * stride;
+      for (size_t r = 0; r < rows; ++r, row += stride) {
         Sums sums[] = {c == 0 ? Sums() : Sums(saved[r][kT])...};
-        MatvecChunks<F>(tokens, row, args.cols, c, segments,
-                        args.x + t * chunks, sums);
+        MatvecChunks<F>(tokens, row, cols, c, segments, x, sums);
         if (c + segments.chunks < chunks) {
           (sums[kT].Save(saved[r][kT]), ...);
         } else {
-          const float factor = F::kFactor * formats::Reader<F>::RowScale(row);
-          float* HWY_RESTRICT out = args.y + t * args.y_stride + r0 + r;
-          ((out[kT * args.y_stride] =
+          const float factor = F::kFactor * RowScale<F>(row);
+          ((y[kT * y_stride + r0 + r] =
                 hn::ReduceSum(typename Dot::DF(),
                               Dot::Total(sums[kT], shared[kT])) *
                 factor),

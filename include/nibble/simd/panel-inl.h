@@ -375,7 +375,7 @@ struct Int8Unpacker {
     HWY_UNROLL(4)
     for (size_t i = 0; i < 4; ++i) {
       const uint8_t* row = source.Row(r + i);
-      row_scale[i] = formats::Reader<F>::RowScale(row);
+      row_scale[i] = RowScale<F>(row);
       rows.x[i] = reinterpret_cast<const Block*>(row + F::kRowHeader) +
                   source.col0 / F::kBlock;
     }

@@ -140,6 +140,16 @@ HWY_INLINE float HalfToFloat(formats::Word16 half) {
   return HalfToFloat(formats::Load16(half.bytes));
 }
 
+// The scale in the header of a row, 1 without one.
+template <class F>
+HWY_INLINE float RowScale(const uint8_t* HWY_RESTRICT row) {
+  if constexpr (F::kRowHeader == 2) {
+    return HalfToFloat(formats::Load16(row));
+  } else {
+    return formats::Reader<F>::RowScale(row);
+  }
+}
+
 // Four fp16 numbers, converted straight from memory. g++ loads them first, and
 // from a register the instruction takes a shuffle more (AVX3_SPR, from L2: Q2_K
 // 53.0 -> 56.7 Gweights/s).
