@@ -3,10 +3,7 @@
 //
 // C += A * B with A = weights, rows in natural column order, and B =
 // activations in pairs of columns: only the activations are rearranged, once
-// per call, and the results transposed, once per result. The tile instructions
-// are assembly because Highway has none, and compilers offer theirs only to
-// functions that carry a target of their own, which could not be inlined with
-// Highway's.
+// per call, and the results transposed, once per result.
 #if defined(NIBBLE_SIMD_BF16_MATMUL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NIBBLE_SIMD_BF16_MATMUL_INL_H_
 #undef NIBBLE_SIMD_BF16_MATMUL_INL_H_
@@ -16,33 +13,13 @@
 
 #include "nibble/simd/bf16_panel-inl.h"
 #include "nibble/simd/bf16_results-inl.h"
+#include "nibble/simd/tiles-inl.h"
 
 #ifdef NIBBLE_MAY_HAVE_TILES
 
 HWY_BEFORE_NAMESPACE();
 namespace nibble {
 namespace HWY_NAMESPACE {
-
-#ifndef NIBBLE_TILE_OPS
-#define NIBBLE_TILE_OPS
-// Rows of a tile are 64 bytes, and `stride` bytes apart.
-#define NIBBLE_TILE_LOAD(tile, p, stride)                       \
-  __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #tile ::"r"(p), \
-                   "r"(size_t{stride}))
-// Rows that follow one another, with the hint that this data will not be wanted
-// again soon: it leaves the 32 KiB weight panel in L1 (2.75 -> 3.6 TFLOPS).
-#define NIBBLE_TILE_STREAM(tile, p)                               \
-  __asm__ volatile("tileloaddt1 (%0,%1,1), %%tmm" #tile ::"r"(p), \
-                   "r"(size_t{64}))
-#define NIBBLE_TILE_STORE(tile, p)                                  \
-  __asm__ volatile("tilestored %%tmm" #tile ", (%0,%1,1)" ::"r"(p), \
-                   "r"(size_t{64})                                  \
-                   : "memory")
-#define NIBBLE_TILE_ZERO(tile) __asm__ volatile("tilezero %%tmm" #tile ::)
-// c += a * b
-#define NIBBLE_TILE_MULTIPLY(c, a, b) \
-  __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
-#endif
 
 // The next chunk of a panel.
 template <class F>
@@ -56,6 +33,7 @@ template <class F, int kTiles>
 struct TileLoop {
   static constexpr size_t kResult = 16 * 16;
   static constexpr size_t kRowBytes = kBf16BlockCols * sizeof(uint16_t);
+  using Constants = typename Bf16Chunk<F>::Constants;
 
   static HWY_INLINE void Zero() {
     NIBBLE_TILE_ZERO(0);
@@ -105,26 +83,27 @@ struct TileLoop {
 
   // Four lines, and between them `chunks` chunks of the next panel, which are
   // spread evenly where they are few: bursts of vector work let the tiles wait.
-  static HWY_INLINE void FourLines(Operands& o, Bf16Feed& feed, size_t chunks) {
+  static HWY_INLINE void FourLines(Operands& o, Bf16Feed& feed, size_t chunks,
+                                   const Constants& constants) {
     if (kTiles == 2 && chunks == 1) {
       const Bf16Chunk<F> chunk(feed, feed.next++);
       Line(o);
-      chunk.template Unit<0>();
+      chunk.template Unit<0>(constants);
       Line(o);
-      chunk.template Unit<64>();
+      chunk.template Unit<64>(constants);
       Line(o);
-      chunk.template Unit<128>();
+      chunk.template Unit<128>(constants);
       Line(o);
-      chunk.template Unit<192>();
+      chunk.template Unit<192>(constants);
     } else if (kTiles == 2 && chunks == 2) {
       for (size_t i = 0; i < 2; ++i) {
         const Bf16Chunk<F> chunk(feed, feed.next++);
         Line(o);
-        chunk.template Unit<0>();
-        chunk.template Unit<64>();
+        chunk.template Unit<0>(constants);
+        chunk.template Unit<64>(constants);
         Line(o);
-        chunk.template Unit<128>();
-        chunk.template Unit<192>();
+        chunk.template Unit<128>(constants);
+        chunk.template Unit<192>(constants);
       }
     } else {
       size_t done = 0;
@@ -155,10 +134,11 @@ HWY_INLINE void MultiplyTokens(const Bf16Product& p, const uint16_t* x,
   using Loop = TileLoop<F, kTiles>;
   Bf16Pending& pending = *p.pending;
   typename Loop::Operands o = {p.weights, x, ahead, p.ahead_lines, &pending};
+  const typename Loop::Constants constants{};
   Loop::Zero();
   size_t line = 0;
   for (; line + 4 <= p.lines; line += 4) {
-    Loop::FourLines(o, *p.feed, share.Next());
+    Loop::FourLines(o, *p.feed, share.Next(), constants);
   }
   for (; line < p.lines; ++line) Loop::Line(o);
   AddAll(pending);

@@ -8,45 +8,20 @@
 #endif
 
 #include <cstring>
-#include <type_traits>
 
+#include "nibble/simd/level_table-inl.h"
 #include "nibble/simd/machine-inl.h"
 #include "nibble/simd/panel.h"
 #include "nibble/simd/prefetch.h"
+#include "nibble/simd/raised_codes-inl.h"
 #include "nibble/simd/scales-inl.h"
+#include "nibble/simd/tiles-inl.h"
+
+#ifdef NIBBLE_MAY_HAVE_TILES
 
 HWY_BEFORE_NAMESPACE();
 namespace nibble {
 namespace HWY_NAMESPACE {
-
-// Codes of at most four bits: sixteen levels, looked up by `Index`.
-template <class E, bool kFew = (formats::Width<E>::value <= 4)>
-struct LevelTable {
-  static constexpr bool kHas = false;
-};
-template <class E>
-struct LevelTable<E, true> {
-  static constexpr bool kHas = !formats::IsSigned<E>::value;
-  using Index = E;
-  static constexpr int Level(int i) { return i; }
-};
-template <class E, uint64_t... kWords>
-struct LevelTable<formats::Lut<E, kWords...>, true> {
-  static constexpr bool kHas = true;
-  using Index = E;
-  using Entries = formats::LutEntries<kWords...>;
-  static constexpr int Level(int i) { return Entries::At(i % Entries::kSize); }
-};
-
-template <class Table>
-struct LevelFloats {
-  alignas(64) float values[16];
-  constexpr LevelFloats() : values() {
-    for (int i = 0; i < 16; ++i) {
-      values[i] = static_cast<float>(Table::Level(i));
-    }
-  }
-};
 
 // A chunk of 256 weights of one row on its way to a bf16 panel, 64 weights (two
 // cache lines) at a time, so that the work can be spread over a tile loop.
@@ -65,8 +40,13 @@ class Bf16Chunk {
   using DBF = hn::Rebind<hwy::bfloat16_t, D16>;
   using D8 = hn::CappedTag<uint8_t, 32>;
   using VF = hn::Vec<DF>;
+  using D64 = hn::CappedTag<uint8_t, 64>;
 
  public:
+  // What units need in registers.
+  struct Nothing {};
+  using Constants = hwy::If<kUseTable, Nothing, RaisedCodes<F>>;
+
   // Bf16Feed::ahead.
   static ptrdiff_t Ahead(const PanelSource& from, const PanelSource& to) {
     const ptrdiff_t chunks = static_cast<ptrdiff_t>(to.col0 / kChunk) -
@@ -92,17 +72,18 @@ class Bf16Chunk {
       }
     }
     x_ = reinterpret_cast<const Block*>(p);
-    scales_.Decode(x_, F::kFactor * formats::Reader<F>::RowScale(row));
+    scales_.Decode(x_, F::kFactor * RowScale<F>(row));
     if constexpr (kHasSigns)
       signs_ = SignBits(typename F::Signs(), x_, buffer_);
+    if constexpr (!kUseTable) DecodeExcess();
   }
 
   // Weights [kE, kE + 64).
   template <size_t kE>
-  HWY_INLINE void Unit() const {
+  HWY_INLINE void Unit(const Constants& constants) const {
     uint16_t* HWY_RESTRICT to = to_ + kE;
     if constexpr (!kUseTable) {
-      AnyLines<kE>(to);
+      AnyLines<kE>(constants, to);
     } else if constexpr (kGroup == 16) {
       LineOfTwo<kE>(to);
       LineOfTwo<kE + 32>(to + 32);
@@ -111,14 +92,15 @@ class Bf16Chunk {
     }
   }
   HWY_INLINE void All() const {
-    Unit<0>();
-    Unit<64>();
-    Unit<128>();
-    Unit<192>();
+    const Constants constants{};
+    Unit<0>(constants);
+    Unit<64>(constants);
+    Unit<128>(constants);
+    Unit<192>(constants);
   }
 
  private:
-  // scale * (level + offset) - min of group g
+  // scale * (level + offset) - min of group g, of sixteen levels.
   HWY_INLINE VF Weights(size_t g, VF level) const {
     const DF df;
     if constexpr (Scales::kHasShift) {
@@ -176,40 +158,54 @@ class Bf16Chunk {
     Store(Lookup(table, hn::Or(Indices<kE + 32>(), second)), to + 32);
   }
 
-  // -- Any codes: 64 at once, then integers to floats.
+  // -- Any codes: 64 at once, integers to floats, scale * code - excess.
   template <size_t kE>
-  HWY_INLINE void AnyLines(uint16_t* HWY_RESTRICT to) const {
-    using T = hwy::If<formats::IsSigned<typename F::Codes>::value || kHasSigns,
-                      int8_t, uint8_t>;
-    const hn::CappedTag<uint8_t, 64> d64;
-    const hn::Rebind<T, decltype(d64)> d8;
-    const hn::Half<decltype(d8)> dh;
-    auto codes = hn::BitCast(
-        d8, Simd<decltype(d64)>::template Eval<kE>(typename F::Codes(), x_));
+  HWY_INLINE void AnyLines(const RaisedCodes<F>& any,
+                           uint16_t* HWY_RESTRICT to) const {
+    const D64 d64;
+    const auto codes = Simd<D64>::template Eval<kE>(typename F::Codes(), x_);
+    hn::Vec<D64> raised;
     if constexpr (kHasSigns) {
-      static_assert(F::kMaxCode <= 127, "magnitudes fit a signed byte");
-      const auto negative = hn::LoadMaskBits(d8, signs_ + kE / 8);
-      codes = hn::MaskedSubOr(codes, negative, hn::Zero(d8), codes);
+      raised = any.Raise(codes, hn::LoadMaskBits(d64, signs_ + kE / 8));
+    } else {
+      raised = any.Raise(codes);
     }
-    Line<kE>(dh, hn::LowerHalf(dh, codes), to);
-    Line<kE + 32>(dh, hn::UpperHalf(dh, codes), to + 32);
-  }
-  template <size_t kE, class DH>
-  HWY_INLINE void Line(DH, hn::Vec<DH> codes, uint16_t* HWY_RESTRICT to) const {
-    const hn::Half<DH> dq;
-    const hn::RebindToSigned<DF> di;
-    const DF df;
-    const auto low =
-        hn::ConvertTo(df, hn::PromoteTo(di, hn::LowerHalf(dq, codes)));
-    const auto high =
-        hn::ConvertTo(df, hn::PromoteTo(di, hn::UpperHalf(dq, codes)));
-    Store(Round(Weights(kE / kGroup, low), Weights((kE + 16) / kGroup, high)),
+    const auto weights = [&](size_t e, VF code) HWY_ATTR {
+      const DF df;
+      return hn::MulSub(code, hn::Set(df, scales_.scale[e / kGroup]),
+                        hn::Set(df, excess_[e / kGroup]));
+    };
+    Store(Round(weights(kE, any.template Floats<0>(raised)),
+                weights(kE + 16, any.template Floats<1>(raised))),
           to);
+    Store(Round(weights(kE + 32, any.template Floats<2>(raised)),
+                weights(kE + 48, any.template Floats<3>(raised))),
+          to + 32);
+  }
+  // scale * (what is added to the codes - their offset) + min of every group.
+  template <size_t kFirst = 0>
+  HWY_INLINE void DecodeExcess() {
+    using Windows = typename Scales::Windows;
+    const typename Windows::DS ds;
+    constexpr float kAdded = Constants::kAdded;
+    auto above = hn::Set(ds, kAdded + F::kZero);
+    if constexpr (Scales::kHasShift) {
+      above =
+          hn::Sub(hn::Set(ds, kAdded), hn::Load(ds, scales_.offset + kFirst));
+    }
+    auto excess = hn::Mul(above, hn::Load(ds, scales_.scale + kFirst));
+    if constexpr (Scales::kHasMin) {
+      excess = hn::Add(excess, hn::Load(ds, scales_.min + kFirst));
+    }
+    hn::Store(excess, ds, excess_ + kFirst);
+    constexpr size_t kNext = kFirst + Windows::kWindow;
+    if constexpr (kNext < Scales::kGroups) DecodeExcess<kNext>();
   }
 
   const Block* HWY_RESTRICT x_;
   uint16_t* HWY_RESTRICT to_;
   Scales scales_;
+  HWY_ALIGN float excess_[kUseTable ? 1 : Scales::kGroups];
   const uint8_t* HWY_RESTRICT signs_ = nullptr;
   HWY_ALIGN uint8_t buffer_[kHasSigns ? kChunk / 8 + 8 : 1];
   HWY_ALIGN uint8_t tail_[F::kBlock < kChunk ? kBytes : 1];
@@ -219,5 +215,7 @@ class Bf16Chunk {
 }  // namespace HWY_NAMESPACE
 }  // namespace nibble
 HWY_AFTER_NAMESPACE();
+
+#endif  // AMX may be there
 
 #endif  // NIBBLE_SIMD_BF16_PANEL_INL_H_

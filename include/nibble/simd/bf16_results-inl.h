@@ -13,11 +13,10 @@
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "nibble/simd/panel.h"
+#include "nibble/simd/tiles-inl.h"
 #include "nibble/simd/transpose-inl.h"
 
-#undef NIBBLE_MAY_HAVE_TILES
-#if HWY_ARCH_X86_64 && HWY_TARGET == HWY_AVX3_SPR && !HWY_COMPILER_MSVC
-#define NIBBLE_MAY_HAVE_TILES 1
+#ifdef NIBBLE_MAY_HAVE_TILES
 
 HWY_BEFORE_NAMESPACE();
 namespace nibble {

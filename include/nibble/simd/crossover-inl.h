@@ -7,9 +7,9 @@
 #define NIBBLE_SIMD_CROSSOVER_INL_H_
 #endif
 
-#include "nibble/simd/bf16_panel-inl.h"
 #include "nibble/simd/crossover.h"
 #include "nibble/simd/dot-inl.h"
+#include "nibble/simd/level_table-inl.h"
 #include "nibble/simd/matvec-inl.h"
 #include "nibble/simd/panel-inl.h"
 
