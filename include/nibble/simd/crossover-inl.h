@@ -122,18 +122,22 @@ constexpr size_t TilesFrom() {
   using Trellis = formats::TrellisOf<Codes>;
   constexpr bool kMins = formats::kIsPresent<typename F::MinCodes>;
   constexpr bool kShifts = formats::kIsPresent<typename F::ShiftCodes>;
+  constexpr bool kSigns = formats::kIsPresent<typename F::Signs>;
   constexpr bool kPer16 = F::kSub < 32;
   constexpr int kWidth = formats::Width<Codes>::value;
   if constexpr (!kNativeU8I8) {
     return SIZE_MAX;
   } else if constexpr (kPairs<Codes>) {
-    return 22;
+    return 20;
   } else if constexpr (Trellis::kIsTrellis) {
-    return Trellis::kMagnitude ? 17 : Trellis::kGroup == 8 ? 19 : 21;
+    return Trellis::kMagnitude ? 12 : Trellis::kGroup == 8 ? 17 : 19;
   } else if constexpr (kPoints<Codes>) {
-    return 28;
+    return kSigns ? (kPer16 ? 17 : 24) : (kPer16 ? 13 : 19);
   } else if constexpr (!LevelTable<Codes>::kHas) {
-    return !kPer16 && !kMins && kWidth < 8 ? 28 : 14;
+    return kPer16             ? 10
+           : kMins            ? (F::kBlock < kChunk ? 12 : 10)
+           : F::kMaxCode > 63 ? 13
+                              : 21;
   } else if constexpr (kPer16 &&
                        ProductLanes<typename ChunkDot<F>::Order>::kTurn) {
     return 13;
