@@ -266,6 +266,18 @@ struct BitsInOrder<formats::Field<1, 1, kM>> {
   }
 };
 
+// A bit turned.
+template <class Node>
+struct TurnedBit {
+  static constexpr bool kIs = false;
+  using Bit = Node;
+};
+template <class E>
+struct TurnedBit<formats::Inverted<1, E>> {
+  static constexpr bool kIs = true;
+  using Bit = E;
+};
+
 // Scales, shifts and mins of groups [kFirst, kFirst + kWindow) of the chunk of
 // 256 weights that starts at block x. A group is a sub-block, or 32 weights of
 // a longer one. With kTimes each group has so many lanes, one after the other:
@@ -299,7 +311,8 @@ struct ChunkWindows {
       return F::kRowHeader != 0 && !kCodes && !kShifts;
     } else {
       return (!kCodes || CodeIndex<Codes, 0, kWindow, kTimes>::kHas) &&
-             (!kShifts || CodeIndex<Shifts, 0, kWindow, kTimes>::kRotates);
+             (!kShifts || CodeIndex<typename TurnedBit<Shifts>::Bit, 0, kWindow,
+                                    kTimes>::kTests);
     }
   }
 
@@ -360,7 +373,7 @@ struct ChunkWindows {
     if constexpr (BitsInOrder<Node>::kHas && kTimes == 1 && kWindow >= 8) {
       static_assert(F::kBlock == kChunk, "bits of one block");
       return hn::LoadMaskBits(ds, BitsInOrder<Node>::Of(*x) + kFirst / 8);
-    } else if constexpr (F::kBlock == kChunk && Index::kRotates) {
+    } else if constexpr (F::kBlock == kChunk && Index::kTests) {
       return hn::RebindMask(ds, Index::Test(hn::RebindToUnsigned<DS>(), x));
     } else if constexpr (F::kBlock == kChunk && Index::kHas) {
       const hn::RebindToUnsigned<DS> du;
@@ -385,7 +398,13 @@ struct ChunkWindows {
       return zero;
     } else if constexpr (kBlends) {
       const auto shifted = hn::Set(ds, static_cast<float>(offset + F::kShift));
-      return hn::IfThenElse(ShiftMask<Shifts, kFirst>(ds, x), shifted, zero);
+      using Turned = TurnedBit<Shifts>;
+      if constexpr (Turned::kIs && F::kBlock == kChunk) {
+        const auto mask = ShiftMask<typename Turned::Bit, kFirst>(ds, x);
+        return hn::IfThenElse(mask, zero, shifted);
+      } else {
+        return hn::IfThenElse(ShiftMask<Shifts, kFirst>(ds, x), shifted, zero);
+      }
     } else if constexpr (BitsInOrder<Shifts>::kHas && kWindow == 8) {
       // A byte in all lanes comes with its load.
       const hn::RebindToUnsigned<DS> du;
