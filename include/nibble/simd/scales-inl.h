@@ -399,12 +399,9 @@ struct ChunkWindows {
     } else if constexpr (kBlends) {
       const auto shifted = hn::Set(ds, static_cast<float>(offset + F::kShift));
       using Turned = TurnedBit<Shifts>;
-      if constexpr (Turned::kIs && F::kBlock == kChunk) {
-        const auto mask = ShiftMask<typename Turned::Bit, kFirst>(ds, x);
-        return hn::IfThenElse(mask, zero, shifted);
-      } else {
-        return hn::IfThenElse(ShiftMask<Shifts, kFirst>(ds, x), shifted, zero);
-      }
+      const auto set = ShiftMask<typename Turned::Bit, kFirst>(ds, x);
+      return Turned::kIs ? hn::IfThenElse(set, zero, shifted)
+                         : hn::IfThenElse(set, shifted, zero);
     } else if constexpr (BitsInOrder<Shifts>::kHas && kWindow == 8) {
       // A byte in all lanes comes with its load.
       const hn::RebindToUnsigned<DS> du;
